@@ -1,0 +1,3 @@
+module github.com/rules-slimrpm/rules_slimrpm
+
+go 1.26

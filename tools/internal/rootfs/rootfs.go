@@ -1,0 +1,78 @@
+// Package rootfs is the in-memory tree that the tools compose, and tree.json, its form on disk.
+//
+// Paths are absolute and canonical: no symbolic link stands in a parent, so /bin/sh of a usrmerged image is /usr/bin/sh.
+// A tree is cumulative: the tree.json of a child holds the entries of its base too, with Layer telling them apart.
+package rootfs
+
+import "github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
+
+// Schema is the version of the tree.json format.
+const Schema = 1
+
+// Tree is tree.json.
+type Tree struct {
+	Schema   int       `json:"schema"`
+	Label    string    `json:"label"`
+	Release  string    `json:"release"`
+	Arch     string    `json:"arch"`
+	Layers   int       `json:"layers"` // number of layers, base layers included; the newest is Layers-1
+	RPMDB    RPMDB     `json:"rpmdb"`
+	Packages []Package `json:"packages"` // by NEVRA, bytewise
+	Entries  []*Entry  `json:"entries"`  // by Path, bytewise
+}
+
+// RPMDB says where the image keeps its package database, and in which backend.
+type RPMDB struct {
+	Backend string `json:"backend"`
+	Path    string `json:"path"`
+}
+
+// Package is one package of the image's rpmdb.
+type Package struct {
+	Name    string `json:"name"`
+	NEVRA   string `json:"nevra"`
+	Arch    string `json:"arch"`
+	Partial bool   `json:"partial,omitempty"` // some payload files were left out by slicing
+	Layer   int    `json:"layer"`             // that brought it in
+	// FileStates has one character per file of the header: 0 normal, 1 not installed, 2 replaced, 3 netshared, 4 wrong colour.
+	FileStates string `json:"file_states"`
+	SizeBytes  int64  `json:"size_bytes"` // of its regular files in the image
+	License    string `json:"license,omitempty"`
+	SourceRPM  string `json:"source_rpm,omitempty"`
+}
+
+// Entry is one path of the tree.
+type Entry struct {
+	Path      string            `json:"path"`
+	Type      string            `json:"type"` // pkgindex.Type constants
+	Mode      uint32            `json:"mode"` // & 07777
+	UID       int               `json:"uid"`
+	GID       int               `json:"gid"`
+	ModTime   int64             `json:"mtime"`
+	SizeBytes int64             `json:"size_bytes,omitempty"`
+	SHA256    string            `json:"sha256,omitempty"`
+	Link      string            `json:"link,omitempty"`      // symlinks: target
+	HardLink  string            `json:"hard_link,omitempty"` // path of the first member of the set, which holds the content
+	RdevMajor uint32            `json:"rdev_major,omitempty"`
+	RdevMinor uint32            `json:"rdev_minor,omitempty"`
+	Caps      string            `json:"caps,omitempty"`   // capability text; the layer carries security.capability
+	Xattrs    map[string][]byte `json:"xattrs,omitempty"` // others
+	// Owners are the NEVRAs of the packages that own the path, or labels of targets, or "rules_slimrpm:<step>" for what a
+	// tool made (rpmdb, ld.so.cache, accounts, implied parent directories).
+	Owners    []string      `json:"owners"`
+	Layer     int           `json:"layer"` // that holds the current state of the path
+	Flags     uint32        `json:"flags,omitempty"`
+	ELF       *pkgindex.ELF `json:"elf,omitempty"`
+	Interp    string        `json:"interp,omitempty"`
+	InterpArg string        `json:"interp_arg,omitempty"`
+
+	// Content says where the bytes of a regular file come from while the tree is being composed; it is not part of tree.json.
+	Content Content `json:"-"`
+}
+
+// Content locates the bytes of a regular file: either Data, or Size bytes at Offset of the host file Source.
+type Content struct {
+	Data   []byte
+	Source string
+	Offset int64
+}

@@ -1,0 +1,91 @@
+// Package selection defines the request of a target, and selection.json: the packages and files it resolves to.
+package selection
+
+// Schema is the version of both formats.
+const Schema = 1
+
+// Request kinds.
+const (
+	KindBinary  = "binary"  // rpm_binary: some files of one package, and the ELF closure of these files
+	KindPackage = "package" // rpm_package: whole packages, and their closure by Deps
+)
+
+// Dependency modes of a package request.
+const (
+	DepsELF      = "elf"      // packages that satisfy NEEDED of the ELF files taken
+	DepsRequires = "requires" // the packages the lock's elf, requires and script edges reach
+	DepsNone     = "none"
+)
+
+// Spec is the input of elfresolve, written by the rules.
+type Spec struct {
+	Schema   int       `json:"schema"`
+	Label    string    `json:"label"` // of the target, for messages
+	Release  string    `json:"release"`
+	Arch     string    `json:"arch"` // RPM architecture of the platform: x86_64, aarch64
+	Requests []Request `json:"requests"`
+}
+
+// Request is what one rpm_binary or rpm_package asks for.
+type Request struct {
+	Label    string   `json:"label"`
+	Kind     string   `json:"kind"`
+	Packages []string `json:"packages"`           // names; exactly one for KindBinary
+	Binaries []string `json:"binaries,omitempty"` // KindBinary: absolute paths or path globs (path.Match per component)
+	Deps     string   `json:"deps"`               // KindPackage: a Deps constant; KindBinary is always DepsELF
+	Config   string   `json:"config,omitempty"`   // KindBinary: "none" (default), "files" (config files that are siblings by name), "package" (every %config file)
+	Exclude  []string `json:"exclude,omitempty"`  // package names left out, with what only they need
+	Provided []string `json:"provided,omitempty"` // package names assumed present: not shipped, not searched further
+	Extra    []string `json:"extra,omitempty"`    // package names added whole, with their ELF closure (dlopen, NSS, plugins)
+}
+
+// Selection is selection.json.
+type Selection struct {
+	Schema   int       `json:"schema"`
+	Label    string    `json:"label"`
+	Release  string    `json:"release"`
+	Arch     string    `json:"arch"`
+	Packages []Package `json:"packages"` // by name; packages of the base are not repeated
+	Cut      []Cut     `json:"cut,omitempty"`
+}
+
+// Package is one selected package.
+type Package struct {
+	Name    string   `json:"name"`
+	NEVRA   string   `json:"nevra"`
+	Partial bool     `json:"partial,omitempty"` // only Files are shipped
+	Files   []string `json:"files,omitempty"`   // Partial: paths as in the header, sorted
+	Why     []Reason `json:"why"`               // first reason found, from the requested target down to this package
+}
+
+// Reason is one edge of the chain that brings a package in.
+type Reason struct {
+	From string `json:"from"` // label, NEVRA, or NEVRA:path
+	Kind string `json:"kind"` // request, elf, interp, requires, script, extra
+	Need string `json:"need"` // soname, interpreter, capability or package name
+}
+
+// Cut is something that was left out on purpose.
+type Cut struct {
+	Package string `json:"package"`
+	Need    string `json:"need"`
+	Reason  string `json:"reason"`
+}
+
+// Graph is graph.json of a release and architecture, made by the module extension from the lock. It holds no versions, so
+// that an update of one package does not rerun the tools for the others.
+type Graph struct {
+	Schema   int                  `json:"schema"`
+	Packages map[string]GraphNode `json:"packages"`
+	// Executables maps paths in bin and sbin directories to the package that has them.
+	Executables map[string]string `json:"executables"`
+}
+
+// GraphNode holds the dependency edges of a package by kind, as names.
+type GraphNode struct {
+	ELF       []string `json:"elf,omitempty"`
+	Requires  []string `json:"requires,omitempty"`
+	Script    []string `json:"script,omitempty"`
+	Scriptlet []string `json:"scriptlet,omitempty"`
+	Weak      []string `json:"weak,omitempty"`
+}
