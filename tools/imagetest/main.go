@@ -1,0 +1,152 @@
+// Imagetest runs an image and asks real programs about it: umoci unpacks it, runc executes commands in it (under
+// qemu-user when the image is of another architecture), skopeo reads its configuration, rpm reads and verifies its
+// package database, and every path on disk is compared with tree.json.
+//
+// It is a Bazel test driver, never part of a build. It needs root, and the programs named above on PATH; where they are
+// missing it prints what was not checked and why, and passes.
+//
+// Usage:
+//
+//	imagetest --spec=spec.json
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
+)
+
+// Spec says what an image must be and do. Paths are relative to the working directory (runfiles under Bazel).
+type Spec struct {
+	Image    string    `json:"image"` // OCI layout
+	Arch     string    `json:"arch"`  // OCI architecture: amd64, arm64
+	Tree     string    `json:"tree"`  // tree.json of the image
+	Lock     string    `json:"lock"`  // rpms.lock.json of the release
+	User     string    `json:"user"`  // expected config user, as written in the image
+	NoShell  bool      `json:"no_shell"`
+	Commands []Command `json:"commands"`
+}
+
+// Command is one process to run in the image.
+type Command struct {
+	Args   []string `json:"args"`
+	Output string   `json:"output"` // regular expression that stdout+stderr must match
+	Exit   int      `json:"exit"`
+	// NativeOnly, when not empty, is the reason why the command is not run under emulation.
+	NativeOnly string `json:"native_only"`
+}
+
+func main() { cli.Main("imagetest", run) }
+
+func run(args []string) error {
+	fs := cli.NewFlagSet("imagetest")
+	specPath := fs.String("spec", "", "what to test")
+	if err := cli.Parse(fs, args, "spec"); err != nil {
+		return err
+	}
+	data, err := os.ReadFile(*specPath)
+	if err != nil {
+		return fmt.Errorf("reading spec: %w", err)
+	}
+	var spec Spec
+	dec := json.NewDecoder(strings.NewReader(string(data)))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&spec); err != nil {
+		return fmt.Errorf("reading spec %s: %w", *specPath, err)
+	}
+	if reason := unusable(); reason != "" {
+		fmt.Printf("SKIP: %s; not checked: unpacking, running, rpm -qa, rpm -V, skopeo inspect of %s (%s)\n", reason, spec.Image, spec.Arch)
+		return nil
+	}
+	dir, err := os.MkdirTemp(os.Getenv("TEST_TMPDIR"), "imagetest-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	t := &tester{spec: spec, dir: dir}
+	return t.all()
+}
+
+// unusable says why nothing can be tested on this machine, or nothing.
+func unusable() string {
+	for _, program := range []string{"umoci", "runc", "skopeo", "rpm"} {
+		if _, err := exec.LookPath(program); err != nil {
+			return program + " is not on PATH"
+		}
+	}
+	if os.Getuid() != 0 {
+		return "unpacking with owners needs root"
+	}
+	return ""
+}
+
+type tester struct {
+	spec   Spec
+	dir    string
+	layout string // OCI layout with one manifest, tagged "test"
+	bundle string
+	failed []error
+}
+
+func (t *tester) all() error {
+	steps := []struct {
+		name string
+		run  func() error
+	}{
+		{"select manifest", t.selectManifest},
+		{"umoci unpack", t.unpack},
+		{"tree.json equals the unpacked tree", t.compareTree},
+		{"skopeo inspect", t.skopeo},
+		{"rpm -qa equals the lock", t.rpmList},
+		{"rpm -V is silent", t.rpmVerify},
+		{"no shell", t.noShell},
+	}
+	for i, step := range steps {
+		err := step.run()
+		t.record(step.name, err)
+		if err != nil && i < 2 {
+			break
+		}
+	}
+	if t.bundle != "" {
+		for _, c := range t.spec.Commands {
+			t.runCommand(c)
+		}
+	}
+	if len(t.failed) > 0 {
+		return fmt.Errorf("%s (%s): %w", t.spec.Image, t.spec.Arch, errors.Join(t.failed...))
+	}
+	return nil
+}
+
+func (t *tester) record(name string, err error) {
+	if err != nil {
+		fmt.Printf("FAIL %s\n%s\n", name, err)
+		t.failed = append(t.failed, fmt.Errorf("%s: %w", name, err))
+		return
+	}
+	fmt.Printf("ok   %s\n", name)
+}
+
+func (t *tester) emulated() bool { return t.spec.Arch != runtime.GOARCH }
+
+// output runs a host program and returns its stdout; stderr goes into the error.
+func output(program string, args ...string) (string, error) {
+	cmd := exec.Command(program, args...)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return string(out), fmt.Errorf("running %s %s: %w\n%s%s", program, strings.Join(args, " "), err, out, stderr.String())
+	}
+	return string(out), nil
+}
+
+func (t *tester) rootfs() string { return filepath.Join(t.bundle, "rootfs") }
