@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // Schema is the version of the index.json format written by this code.
@@ -87,6 +88,24 @@ type File struct {
 	ELF        *ELF     `json:"elf,omitempty"`
 	Interp     string   `json:"interp,omitempty"` // scripts: the first word after "#!", blanks trimmed
 	InterpArg  string   `json:"interp_arg,omitempty"`
+	// Text is the contents of the small files that later tools must understand: those for which KeepsText is true.
+	Text string `json:"text,omitempty"`
+}
+
+// MaxText is the size of the largest file that is kept as Text.
+const MaxText = 4 << 10
+
+// KeepsText reports whether the contents of a regular file in a package belong into its Text: the search path of the
+// loader, /etc/ld.so.conf and /etc/ld.so.conf.d/*.conf.
+func KeepsText(path string, size int64) bool {
+	if size > MaxText {
+		return false
+	}
+	if path == "/etc/ld.so.conf" {
+		return true
+	}
+	name, ok := strings.CutPrefix(path, "/etc/ld.so.conf.d/")
+	return ok && strings.HasSuffix(name, ".conf") && !strings.Contains(name, "/")
 }
 
 // Ghost reports whether the file is listed but not shipped in the payload.

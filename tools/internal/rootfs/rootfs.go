@@ -65,6 +65,9 @@ type Entry struct {
 	ELF       *pkgindex.ELF `json:"elf,omitempty"`
 	Interp    string        `json:"interp,omitempty"`
 	InterpArg string        `json:"interp_arg,omitempty"`
+	// Text is the contents of the small files that rootcheck and the elfresolve of a child must understand: those for which
+	// KeepsText is true.
+	Text string `json:"text,omitempty"`
 
 	// Content says where the bytes of a regular file come from while the tree is being composed; it is not part of tree.json.
 	Content Content `json:"-"`
@@ -75,4 +78,17 @@ type Content struct {
 	Data   []byte
 	Source string
 	Offset int64
+}
+
+// MaxText is the size of the largest file that is kept as Text.
+const MaxText = 64 << 10
+
+// KeepsText reports whether the contents of a regular file belong into the Text of its entry: the search path of the loader,
+// and the accounts.
+func KeepsText(path string, size int64) bool {
+	switch path {
+	case "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow":
+		return size <= MaxText
+	}
+	return pkgindex.KeepsText(path, size)
 }
