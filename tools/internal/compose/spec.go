@@ -1,0 +1,283 @@
+package compose
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// SpecSchema is the version of the rootfs spec.
+const SpecSchema = 1
+
+// maxSpecBytes bounds a spec; texts of files are part of it.
+const maxSpecBytes = 64 << 20
+
+// Spec is the input of rootfs that the rules write. Unknown fields are errors. All paths are absolute paths in the image
+// unless said otherwise. Absent lists are empty; absent strings take the default their comment names.
+type Spec struct {
+	Schema          int    `json:"schema"`
+	Label           string `json:"label"`   // of the target; owner of what the spec itself brings
+	Release         string `json:"release"` // as in the lock
+	Arch            string `json:"arch"`    // RPM architecture
+	SourceDateEpoch int64  `json:"source_date_epoch"`
+
+	RPMDB *RPMDB `json:"rpmdb,omitempty"` // absent: the image gets no package database
+
+	Accounts     Accounts      `json:"accounts"`
+	Dirs         []Dir         `json:"dirs,omitempty"`
+	Files        []File        `json:"files,omitempty"`
+	Symlinks     []Symlink     `json:"symlinks,omitempty"`
+	Alternatives []Alternative `json:"alternatives,omitempty"`
+	// AlternativesLayout is "dpkg" (/var/lib/dpkg/alternatives), "chkconfig" (/var/lib/alternatives), or empty: told from the tree.
+	AlternativesLayout string `json:"alternatives_layout,omitempty"`
+	// Remove lists globs (path.Match per component, "**" for any number of components). One that matches nothing is an error.
+	Remove     []string `json:"remove,omitempty"`
+	Policies   Policies `json:"policies"`
+	CATrust    *CATrust `json:"ca_trust,omitempty"`    // absent: CA stores are left as packages ship them
+	LDSOCache  bool     `json:"ld_so_cache,omitempty"` // write /etc/ld.so.cache
+	Scriptlets string   `json:"scriptlets,omitempty"`  // "report" (default) or "error": what to do about scriptlets not covered
+}
+
+// RPMDB says where the package database goes.
+type RPMDB struct {
+	Backend string `json:"backend"` // sqlite
+	Path    string `json:"path"`    // such as /var/lib/rpm
+}
+
+// Accounts are users and groups of the image. An entry whose name already exists replaces the existing one.
+type Accounts struct {
+	// Replace drops every account that packages or the base bring in /etc/passwd and /etc/group.
+	Replace bool    `json:"replace,omitempty"`
+	Users   []User  `json:"users,omitempty"`
+	Groups  []Group `json:"groups,omitempty"`
+}
+
+// User is a line of /etc/passwd. Its group must exist: in the spec, the base or a package.
+type User struct {
+	Name  string `json:"name"`
+	UID   int    `json:"uid"`
+	GID   int    `json:"gid"`
+	Gecos string `json:"gecos,omitempty"`
+	Home  string `json:"home,omitempty"`  // default /
+	Shell string `json:"shell,omitempty"` // default /sbin/nologin
+}
+
+// Group is a line of /etc/group.
+type Group struct {
+	Name    string   `json:"name"`
+	GID     int      `json:"gid"`
+	Members []string `json:"members,omitempty"`
+}
+
+// Dir is a directory; an existing one gets the mode and owner given here.
+type Dir struct {
+	Path  string `json:"path"`
+	Mode  string `json:"mode,omitempty"`  // octal; default 0755
+	User  string `json:"user,omitempty"`  // name or number; default 0
+	Group string `json:"group,omitempty"` // name or number; default 0
+}
+
+// File is a regular file; it replaces one that a package ships. Exactly one of Source and Text is used; Text may be empty.
+type File struct {
+	Path   string `json:"path"`
+	Source string `json:"source,omitempty"` // path on the host, relative to the working directory
+	Text   string `json:"text,omitempty"`
+	Mode   string `json:"mode,omitempty"`  // octal; default 0644
+	User   string `json:"user,omitempty"`  // name or number; default 0
+	Group  string `json:"group,omitempty"` // name or number; default 0
+}
+
+// Symlink is a symbolic link; it replaces a file or link that a package ships, but never a directory.
+type Symlink struct {
+	Path   string `json:"path"`
+	Target string `json:"target"`
+}
+
+// Alternative is one `update-alternatives --install`, and with Set also one `--set`. With Path empty and Set true, Set
+// chooses among what packages and the base registered: Choice names the path.
+type Alternative struct {
+	Name     string  `json:"name"`
+	Link     string  `json:"link,omitempty"`
+	Path     string  `json:"path"`
+	Priority int     `json:"priority,omitempty"`
+	Slaves   []Slave `json:"slaves,omitempty"`
+	Set      bool    `json:"set,omitempty"`    // choose Path by hand; with Link empty Path must be registered already
+	Remove   bool    `json:"remove,omitempty"` // take Path out of the group; Link, Priority and Slaves are unused
+}
+
+// Slave is a link that follows the choice of its master.
+type Slave struct {
+	Link string `json:"link"`
+	Name string `json:"name"`
+	Path string `json:"path"`
+}
+
+// Policies say which kinds of package files are left out. Files left out are "not installed" in the package database.
+type Policies struct {
+	// Docs: "licenses" (default) keeps of %doc files and documentation directories only licence texts; "keep" keeps all.
+	Docs string `json:"docs,omitempty"`
+	Man  string `json:"man,omitempty"`  // "drop" (default) or "keep"
+	Info string `json:"info,omitempty"` // "drop" (default) or "keep"
+	// Locales are languages to keep (prefixes as rpm's %_install_langs: "de_DE" keeps de and de_DE); "*" keeps all; the
+	// default keeps none but C and POSIX.
+	Locales []string `json:"locales,omitempty"`
+	Pyc     string   `json:"pyc,omitempty"`      // "keep" (default) or "drop"
+	BuildID string   `json:"build_id,omitempty"` // "drop" (default) or "keep": links in /usr/lib/.build-id
+}
+
+// CATrust asks for the CA stores that the image's ca-certificates package would generate.
+type CATrust struct {
+	Anchors []Anchor `json:"anchors,omitempty"` // trusted besides what packages ship
+}
+
+// Anchor is one PEM file of extra certificates.
+type Anchor struct {
+	Name   string `json:"name"`             // file name without suffix, such as "company-ca"
+	Source string `json:"source,omitempty"` // path on the host
+	Text   string `json:"text,omitempty"`
+}
+
+// ReadSpec decodes a spec strictly and checks it. name is used in errors.
+func ReadSpec(r io.Reader, name string) (*Spec, error) {
+	var s Spec
+	dec := json.NewDecoder(io.LimitReader(r, maxSpecBytes))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&s); err != nil {
+		return nil, fmt.Errorf("reading spec %s: %w", name, err)
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, fmt.Errorf("reading spec %s: more than one value", name)
+	}
+	if err := s.check(); err != nil {
+		return nil, fmt.Errorf("reading spec %s: %w", name, err)
+	}
+	return &s, nil
+}
+
+func (s *Spec) check() error {
+	if s.Schema != SpecSchema {
+		return fmt.Errorf("schema %d, this tool reads %d", s.Schema, SpecSchema)
+	}
+	if s.Label == "" || s.Release == "" {
+		return fmt.Errorf("label and release must be set")
+	}
+	if s.Arch != "x86_64" && s.Arch != "aarch64" {
+		return fmt.Errorf("arch %q: must be x86_64 or aarch64", s.Arch)
+	}
+	if s.SourceDateEpoch < 0 || s.SourceDateEpoch > 1<<32-1 {
+		return fmt.Errorf("source_date_epoch %d: must fit 32 bits", s.SourceDateEpoch)
+	}
+	if s.RPMDB != nil {
+		if err := checkPath(s.RPMDB.Path); err != nil {
+			return fmt.Errorf("rpmdb: %w", err)
+		}
+	}
+	if err := oneOf("scriptlets", s.Scriptlets, "report", "error"); err != nil {
+		return err
+	}
+	if err := oneOf("alternatives_layout", s.AlternativesLayout, "dpkg", "chkconfig"); err != nil {
+		return err
+	}
+	if err := s.Policies.check(); err != nil {
+		return fmt.Errorf("policies: %w", err)
+	}
+	return s.checkContents()
+}
+
+// checkContents checks dirs, files, links and globs; that no two of them are the same path is checked on canonical paths later.
+func (s *Spec) checkContents() error {
+	for _, d := range s.Dirs {
+		if err := checkPath(d.Path); err != nil {
+			return fmt.Errorf("dirs: %w", err)
+		}
+		if _, err := parseMode(d.Mode, 0o755); err != nil {
+			return fmt.Errorf("dirs: %s: %w", d.Path, err)
+		}
+	}
+	for _, f := range s.Files {
+		if err := checkPath(f.Path); err != nil {
+			return fmt.Errorf("files: %w", err)
+		}
+		if _, err := parseMode(f.Mode, 0o644); err != nil {
+			return fmt.Errorf("files: %s: %w", f.Path, err)
+		}
+		if f.Source != "" && f.Text != "" {
+			return fmt.Errorf("files: %s: both source and text", f.Path)
+		}
+	}
+	for _, l := range s.Symlinks {
+		if err := checkPath(l.Path); err != nil {
+			return fmt.Errorf("symlinks: %w", err)
+		}
+		if l.Target == "" || strings.ContainsRune(l.Target, 0) {
+			return fmt.Errorf("symlinks: %s: target %q", l.Path, l.Target)
+		}
+	}
+	for _, g := range s.Remove {
+		if _, err := parseGlob(g); err != nil {
+			return fmt.Errorf("remove: %w", err)
+		}
+	}
+	if s.CATrust != nil {
+		for _, a := range s.CATrust.Anchors {
+			if a.Name == "" || a.Name != path.Base(a.Name) || strings.HasPrefix(a.Name, ".") || strings.ContainsAny(a.Name, "\x00\n") {
+				return fmt.Errorf("ca_trust: anchor name %q: must be a plain file name", a.Name)
+			}
+			if (a.Source == "") == (a.Text == "") {
+				return fmt.Errorf("ca_trust: anchor %s: exactly one of source and text must be set", a.Name)
+			}
+		}
+	}
+	return nil
+}
+
+func (p *Policies) check() error {
+	for _, c := range []struct{ field, value, a, b string }{
+		{"docs", p.Docs, "licenses", "keep"},
+		{"man", p.Man, "drop", "keep"},
+		{"info", p.Info, "drop", "keep"},
+		{"pyc", p.Pyc, "keep", "drop"},
+		{"build_id", p.BuildID, "drop", "keep"},
+	} {
+		if err := oneOf(c.field, c.value, c.a, c.b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// oneOf accepts the empty string, which means the default.
+func oneOf(field, value string, allowed ...string) error {
+	if value == "" {
+		return nil
+	}
+	for _, a := range allowed {
+		if value == a {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s %q: must be one of %s", field, value, strings.Join(allowed, ", "))
+}
+
+// checkPath accepts absolute clean paths other than "/".
+func checkPath(p string) error {
+	if !strings.HasPrefix(p, "/") || p == "/" || path.Clean(p) != p || strings.ContainsRune(p, 0) {
+		return fmt.Errorf("path %q: must be absolute and clean", p)
+	}
+	return nil
+}
+
+// parseMode reads an octal mode; empty means def.
+func parseMode(s string, def uint32) (uint32, error) {
+	if s == "" {
+		return def, nil
+	}
+	m, err := strconv.ParseUint(s, 8, 32)
+	if err != nil || m > 0o7777 {
+		return 0, fmt.Errorf("mode %q: must be octal, at most 7777", s)
+	}
+	return uint32(m), nil
+}
