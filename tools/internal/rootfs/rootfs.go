@@ -84,11 +84,16 @@ type Content struct {
 const MaxText = 64 << 10
 
 // KeepsText reports whether the contents of a regular file belong into the Text of its entry: the search path of the loader,
-// and the accounts.
+// the accounts, and the state of the alternatives.
 func KeepsText(path string, size int64) bool {
 	switch path {
 	case "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow":
 		return size <= MaxText
+	}
+	for _, dir := range []string{"/var/lib/dpkg/alternatives", "/var/lib/alternatives"} {
+		if Dir(path) == dir {
+			return size <= MaxText
+		}
 	}
 	return pkgindex.KeepsText(path, size)
 }
