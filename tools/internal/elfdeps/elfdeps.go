@@ -21,13 +21,13 @@ import (
 // Limits. The largest values seen in whole distributions are below a tenth of each.
 const (
 	maxProgramHeaders = 1 << 12
-	maxSections       = 1 << 16
 	maxDynamic        = 1 << 16 // entries of the dynamic section
 	maxVersions       = 1 << 16 // version records of a file, needed and defined together
 	maxString         = 1 << 12 // bytes of one name
 	maxRunPath        = 1 << 16 // bytes of one RPATH or RUNPATH
 	maxStrings        = 4 << 20 // bytes of all names of a file together
-	maxNote           = 1 << 20 // bytes of one PT_NOTE segment
+	maxNotes          = 1 << 20 // bytes of all PT_NOTE segments of a file together
+	maxDLOpen         = 1 << 10 // names of libraries in dlopen notes
 )
 
 // ErrMalformed is wrapped by the errors for files that begin like ELF and are not. A loader would refuse such a file, or
@@ -59,7 +59,10 @@ func Read(r io.ReaderAt, size int64) (*pkgindex.ELF, error) {
 	if size < int64(len(magic)) {
 		return nil, nil
 	}
-	if _, err := r.ReadAt(magic[:], 0); err != nil && err != io.EOF {
+	if n, err := r.ReadAt(magic[:], 0); n < len(magic) {
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
 		return nil, fmt.Errorf("reading ELF magic: %w", err)
 	}
 	if string(magic[:]) != "\x7fELF" {
@@ -92,6 +95,7 @@ type file struct {
 	strtab, strsize      uint64 // file offset and length of the dynamic string table
 	strings              int    // bytes of names read so far
 	versions             int    // version records read so far
+	notes                uint64 // bytes of notes read so far
 	flags1               uint64
 	hasDebug, hasStrings bool
 }

@@ -20,9 +20,10 @@ type dlopenEntry struct {
 
 // readNotes looks for dlopen notes in a PT_NOTE segment.
 func (f *file) readNotes(s *segment) error {
-	if s.filesz > maxNote {
-		return malformed("segment of %d bytes, limit %d", s.filesz, maxNote)
+	if s.filesz > maxNotes-f.notes {
+		return malformed("notes of more than %d bytes", maxNotes)
 	}
+	f.notes += s.filesz
 	align := uint64(4)
 	if s.align == 8 {
 		align = 8
@@ -60,7 +61,7 @@ func (f *file) readDLOpen(nameAt, descAt, size uint64) error {
 	if string(owner) != dlopenOwner {
 		return nil
 	}
-	text := make([]byte, size) // at most maxNote
+	text := make([]byte, size) // at most maxNotes
 	if err := f.in.readAt(text, descAt); err != nil {
 		return err
 	}
@@ -70,9 +71,13 @@ func (f *file) readDLOpen(nameAt, descAt, size uint64) error {
 	}
 	for _, e := range entries {
 		for _, soname := range e.Soname {
-			if !slices.Contains(f.out.DLOpen, soname) {
-				f.out.DLOpen = append(f.out.DLOpen, soname)
+			if slices.Contains(f.out.DLOpen, soname) {
+				continue
 			}
+			if len(f.out.DLOpen) == maxDLOpen {
+				return malformed("more than %d names in dlopen notes", maxDLOpen)
+			}
+			f.out.DLOpen = append(f.out.DLOpen, soname)
 		}
 	}
 	return nil
