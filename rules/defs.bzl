@@ -1,0 +1,31 @@
+"""Public rules, macros and providers of rules_slimrpm."""
+
+load("//rules/private:rpm_binary.bzl", _rpm_binary = "rpm_binary")
+load("//rules/private:rpm_image.bzl", _rpm_image = "rpm_image")
+load("//rules/private:rpm_package.bzl", _rpm_package = "rpm_package")
+load("//rules/private:rpm_rootfs.bzl", _rpm_rootfs = "rpm_rootfs")
+load(
+    "//rules/providers:providers.bzl",
+    _RootfsInfo = "RootfsInfo",
+    _RpmClosureInfo = "RpmClosureInfo",
+    _RpmInfo = "RpmInfo",
+    _RpmReleaseInfo = "RpmReleaseInfo",
+    _RpmRequestInfo = "RpmRequestInfo",
+)
+
+visibility("public")
+
+# Rules
+rpm_binary = _rpm_binary
+rpm_package = _rpm_package
+rpm_rootfs = _rpm_rootfs
+
+# Macros
+rpm_image = _rpm_image
+
+# Providers
+RootfsInfo = _RootfsInfo
+RpmClosureInfo = _RpmClosureInfo
+RpmInfo = _RpmInfo
+RpmReleaseInfo = _RpmReleaseInfo
+RpmRequestInfo = _RpmRequestInfo

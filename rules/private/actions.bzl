@@ -1,0 +1,155 @@
+"""The actions of a root filesystem: resolve, compose, check."""
+
+load("//rules:toolchain.bzl", "TOOLCHAIN_TYPE")
+load("//rules/providers:providers.bzl", "RootfsInfo", "RpmClosureInfo")
+
+visibility("//rules/...")
+
+SELECTION_SCHEMA = 1
+COMPOSE_SCHEMA = 1
+CHECK_SCHEMA = 1
+
+def show_label(label):
+    """Writes a label as users do.
+
+    Args:
+      label: Label.
+
+    Returns:
+      string, without "@@" for the main repository.
+    """
+    text = str(label)
+    return text.removeprefix("@@") if text.startswith("@@//") else text
+
+def build_rootfs(ctx, *, arch, release, requests, candidates, base, spec, inputs):
+    """Declares the actions that make one layer.
+
+    Args:
+      ctx: context of the rule; it has TOOLCHAIN_TYPE.
+      arch: string, RPM architecture.
+      release: RpmReleaseInfo.
+      requests: list of struct, as in RpmRequestInfo.request.
+      candidates: RpmClosureInfo, packages that may ship.
+      base: RootfsInfo of the root filesystem to build on, or None.
+      spec: dict, the fields of compose.Spec that the caller decides.
+      inputs: list of File, what spec names.
+
+    Returns:
+      RootfsInfo.
+    """
+    selection = _resolve(ctx, arch, release, requests, candidates, base)
+    layer = ctx.actions.declare_file(ctx.label.name + ".layer.tar")
+    tree = ctx.actions.declare_file(ctx.label.name + ".tree.json")
+    report = ctx.actions.declare_file(ctx.label.name + ".report.json")
+    spec_file = ctx.actions.declare_file(ctx.label.name + ".rootfs_spec.json")
+    ctx.actions.write(spec_file, json.encode_indent(spec | {
+        "arch": arch,
+        "label": show_label(ctx.label),
+        "release": release.name,
+        "schema": COMPOSE_SCHEMA,
+        "source_date_epoch": release.source_date_epoch,
+    }) + "\n")
+
+    args = _params(ctx)
+    args.add(spec_file, format = "--spec=%s")
+    args.add(selection, format = "--selection=%s")
+    args.add_all(candidates.rpms, map_each = _candidate_flags)
+    transitive = [candidates.files]
+    direct = [spec_file, selection] + inputs
+    if base:
+        args.add_all(base.packages.rpms, map_each = _base_flags)
+        args.add(base.tree, format = "--base-tree=%s")
+        transitive.append(base.packages.files)
+        direct.append(base.tree)
+    args.add(layer, format = "--layer=%s")
+    args.add(tree, format = "--tree=%s")
+    args.add(report, format = "--report=%s")
+    ctx.actions.run(
+        mnemonic = "Rootfs",
+        progress_message = "Composing %{label}",
+        executable = ctx.toolchains[TOOLCHAIN_TYPE].rpm.rootfs,
+        arguments = [args],
+        inputs = depset(direct, transitive = transitive),
+        outputs = [layer, tree, report],
+        toolchain = TOOLCHAIN_TYPE,
+    )
+    return RootfsInfo(
+        arch = arch,
+        layers = (base.layers if base else ()) + (layer,),
+        packages = RpmClosureInfo(closures = [candidates] + ([base.packages] if base else [])),
+        release = release,
+        report = report,
+        selection = selection,
+        tree = tree,
+    )
+
+def _resolve(ctx, arch, release, requests, candidates, base):
+    spec_file = ctx.actions.declare_file(ctx.label.name + ".elfresolve_spec.json")
+    ctx.actions.write(spec_file, json.encode_indent({
+        "arch": arch,
+        "label": show_label(ctx.label),
+        "release": release.name,
+        "requests": requests,
+        "schema": SELECTION_SCHEMA,
+    }) + "\n")
+    selection = ctx.actions.declare_file(ctx.label.name + ".selection.json")
+    args = _params(ctx)
+    args.add(spec_file, format = "--spec=%s")
+    args.add(release.graph, format = "--graph=%s")
+    args.add_all(candidates.indexes, format_each = "--index=%s")
+    direct = [spec_file, release.graph]
+    if base:
+        args.add(base.tree, format = "--base-tree=%s")
+        direct.append(base.tree)
+    args.add(selection, format = "--out=%s")
+    ctx.actions.run(
+        mnemonic = "ElfResolve",
+        progress_message = "Resolving %{label}",
+        executable = ctx.toolchains[TOOLCHAIN_TYPE].rpm.elfresolve,
+        arguments = [args],
+        inputs = depset(direct, transitive = [candidates.indexes]),
+        outputs = [selection],
+        toolchain = TOOLCHAIN_TYPE,
+    )
+    return selection
+
+def check_rootfs(ctx, *, tree, spec):
+    """Declares the action that checks a finished tree.
+
+    Args:
+      ctx: context of the rule; it has TOOLCHAIN_TYPE.
+      tree: File, tree.json.
+      spec: dict, the fields of check.Spec that the caller decides.
+
+    Returns:
+      File, for output group _validation.
+    """
+    spec_file = ctx.actions.declare_file(ctx.label.name + ".rootcheck_spec.json")
+    ctx.actions.write(spec_file, json.encode_indent(spec | {"label": show_label(ctx.label), "schema": CHECK_SCHEMA}) + "\n")
+    out = ctx.actions.declare_file(ctx.label.name + ".rootcheck.txt")
+    args = ctx.actions.args()
+    args.add(spec_file, format = "--spec=%s")
+    args.add(tree, format = "--tree=%s")
+    args.add(out, format = "--out=%s")
+    ctx.actions.run(
+        mnemonic = "RootCheck",
+        progress_message = "Checking %{label}",
+        executable = ctx.toolchains[TOOLCHAIN_TYPE].rpm.rootcheck,
+        arguments = [args],
+        inputs = [spec_file, tree],
+        outputs = [out],
+        toolchain = TOOLCHAIN_TYPE,
+    )
+    return out
+
+def _params(ctx):
+    args = ctx.actions.args()
+    args.use_param_file("@%s")
+    args.set_param_file_format("multiline")
+    return args
+
+def _candidate_flags(rpm):
+    return ["--index=" + rpm.index.path, "--payload=" + rpm.payload.path, "--header=" + rpm.header.path]
+
+def _base_flags(rpm):
+    return ["--base-index=" + rpm.index.path, "--base-header=" + rpm.header.path]

@@ -1,0 +1,99 @@
+"""Declares macro rpm_image: an OCI image per platform, and their index."""
+
+load("@rules_oci//oci:defs.bzl", "oci_image", "oci_image_index")
+load(":architectures.bzl", "oci_architecture_select")
+load(":rpm_rootfs.bzl", "rpm_rootfs")
+
+visibility("//rules/...")
+
+PLATFORMS = [
+    Label("//rules/platforms:linux_amd64"),
+    Label("//rules/platforms:linux_arm64"),
+]
+
+# Tags that say how to run actions, and which inner targets keep. Others select targets, and inner targets are not to be selected.
+_EXECUTION_TAGS = ["no-cache", "no-remote", "no-remote-cache", "no-remote-exec", "no-sandbox", "local", "requires-network", "block-network"]
+
+def rpm_image(
+        *,
+        name,
+        rootfs = None,
+        contents = [],
+        base = None,
+        platforms = PLATFORMS,
+        user = None,
+        env = None,
+        entrypoint = None,
+        cmd = None,
+        workdir = None,
+        labels = None,
+        annotations = None,
+        tags = [],
+        testonly = False,
+        visibility = None):
+    """A multi-arch image.
+
+        rpm_image(
+            name = "iptables",
+            base = "//images/glibc:rootfs",
+            contents = [":iptables_rpms"],
+            entrypoint = ["/usr/sbin/iptables"],
+        )
+
+    `name` is the OCI index of all platforms. `<name>_image` is the image of the target platform, for oci_load and for tests;
+    `<name>_rootfs` is the root filesystem, when it is made here.
+
+    Args:
+      name: name of the index.
+      rootfs: an rpm_rootfs. Either this, or `contents` and `base`.
+      contents: rpm_binary and rpm_package targets, for a root filesystem that needs no more than them.
+      base: an rpm_rootfs to build on, with `contents`.
+      platforms: platforms of the index.
+      user: user of the process: name or number, with an optional group after a colon.
+      env: dict of environment variables.
+      entrypoint: list of strings.
+      cmd: list of strings.
+      workdir: working directory of the process.
+      labels: dict of labels.
+      annotations: dict of annotations of the manifests.
+      tags: tags of the index.
+      testonly: whether only tests may use the targets.
+      visibility: visibility of the index and of the image.
+    """
+    inner_tags = ["manual"] + [tag for tag in tags if tag in _EXECUTION_TAGS]
+    if rootfs and (contents or base):
+        fail("rpm_image %s: give either rootfs, or contents and base" % name)
+    if not rootfs:
+        rootfs = name + "_rootfs"
+        rpm_rootfs(
+            name = rootfs,
+            base = base,
+            contents = contents,
+            tags = inner_tags,
+            testonly = testonly,
+            visibility = visibility,
+        )
+    oci_image(
+        name = name + "_image",
+        annotations = annotations,
+        architecture = oci_architecture_select(),
+        cmd = cmd,
+        entrypoint = entrypoint,
+        env = env,
+        labels = labels,
+        os = "linux",
+        tags = inner_tags,
+        tars = [rootfs],
+        testonly = testonly,
+        user = user,
+        visibility = visibility,
+        workdir = workdir,
+    )
+    oci_image_index(
+        name = name,
+        images = [name + "_image"],
+        platforms = platforms,
+        tags = tags,
+        testonly = testonly,
+        visibility = visibility,
+    )

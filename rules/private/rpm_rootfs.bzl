@@ -1,0 +1,185 @@
+"""Declares rpm_rootfs: a macro that encodes nested data for one rule."""
+
+load("//rules:toolchain.bzl", "TOOLCHAIN_TYPE")
+load("//rules/providers:providers.bzl", "RootfsInfo", "RpmClosureInfo", "RpmRequestInfo")
+load(":actions.bzl", "build_rootfs", "check_rootfs", "show_label")
+load(":architectures.bzl", "ARCHITECTURE_ATTRS", "target_architecture")
+load(":request.bzl", "check_same_release")
+
+visibility("//rules/...")
+
+def _rpm_rootfs_impl(ctx):
+    base = ctx.attr.base[RootfsInfo] if ctx.attr.base else None
+    requests = [target[RpmRequestInfo] for target in ctx.attr.contents]
+    if not base and not requests:
+        fail("%s: both contents and base are empty; one of them must say which release this is" % show_label(ctx.label))
+    release = base.release if base else requests[0].release
+    for target in ctx.attr.contents:
+        check_same_release(ctx, release, target[RpmRequestInfo].release, target.label)
+    if not release.graph:
+        fail("%s: release %s has no packages for the target platform\nhint: choose a platform of the lock %s, such as --platforms=@rules_slimrpm//rules/platforms:linux_amd64, or add its architecture to the manifest and run: %s" % (
+            show_label(ctx.label),
+            release.name,
+            release.lock,
+            release.repair,
+        ))
+
+    spec = json.decode(ctx.attr.spec)
+    spec["files"] = spec["files"] + [
+        json.decode(place) | {"source": _single_file(ctx, target, "files").path}
+        for target, place in ctx.attr.files.items()
+    ]
+    if spec["ca_trust"] != None:
+        spec["ca_trust"] = {"anchors": [
+            {"name": name, "source": _single_file(ctx, target, "ca_anchors").path}
+            for target, name in ctx.attr.ca_anchors.items()
+        ]}
+    if spec.pop("with_rpmdb"):
+        spec["rpmdb"] = {"backend": release.rpmdb_backend, "path": release.rpmdb_path}
+    rootfs = build_rootfs(
+        ctx,
+        arch = target_architecture(ctx),
+        base = base,
+        candidates = RpmClosureInfo(closures = [request.candidates for request in requests]),
+        inputs = ctx.files.files + ctx.files.ca_anchors,
+        release = release,
+        requests = [request.request for request in requests],
+        spec = spec,
+    )
+    findings = check_rootfs(ctx, spec = json.decode(ctx.attr.check), tree = rootfs.tree)
+    return [
+        rootfs,
+        DefaultInfo(files = depset(rootfs.layers)),
+        OutputGroupInfo(
+            layer = depset([rootfs.layers[-1]]),
+            report = depset([rootfs.report]),
+            rootcheck = depset([findings]),
+            selection = depset([rootfs.selection]),
+            tree = depset([rootfs.tree]),
+            _validation = depset([findings]),
+        ),
+    ]
+
+def _single_file(ctx, target, attribute):
+    files = target[DefaultInfo].files.to_list()
+    if len(files) != 1:
+        fail("%s: %s has %s, which makes %d files; it must make one" % (show_label(ctx.label), attribute, show_label(target.label), len(files)))
+    return files[0]
+
+_rpm_rootfs = rule(
+    implementation = _rpm_rootfs_impl,
+    doc = "What the macro rpm_rootfs instantiates.",
+    attrs = ARCHITECTURE_ATTRS | {
+        "base": attr.label(
+            doc = "Root filesystem to build on.",
+            providers = [RootfsInfo],
+            # The checks of a base are its own business: what ships is the tree of this target.
+            skip_validations = True,
+        ),
+        "ca_anchors": attr.label_keyed_string_dict(doc = "PEM file -> name.", allow_files = True),
+        "check": attr.string(doc = "JSON: fields of check.Spec.", mandatory = True),
+        "contents": attr.label_list(doc = "Requests.", providers = [RpmRequestInfo]),
+        "files": attr.label_keyed_string_dict(doc = "File -> JSON of compose.File without source.", allow_files = True),
+        "spec": attr.string(doc = "JSON: fields of compose.Spec, and with_rpmdb.", mandatory = True),
+    },
+    provides = [RootfsInfo],
+    toolchains = [TOOLCHAIN_TYPE],
+)
+
+def rpm_rootfs(
+        *,
+        name,
+        contents = [],
+        base = None,
+        accounts = {},
+        dirs = {},
+        files = {},
+        symlinks = {},
+        alternatives = [],
+        alternatives_layout = "",
+        remove = [],
+        policies = {},
+        ca_trust = False,
+        ca_anchors = {},
+        ld_so_cache = True,
+        rpmdb = True,
+        scriptlets = "report",
+        check = {},
+        tags = [],
+        testonly = False,
+        visibility = None):
+    """A root filesystem: what requests resolve to, on top of a base, with what an image needs besides packages.
+
+        rpm_rootfs(
+            name = "rootfs",
+            base = "//images/glibc:rootfs",
+            contents = [":iptables_rpms"],
+            dirs = {"/run/lock": {"mode": "1777"}},
+            symlinks = {"/usr/bin/vi": "nvi"},
+        )
+
+    Its default output is all layers, base first, for `tars` of an oci_image. Output groups: `layer` (the newest one alone),
+    `report`, `selection`, `tree`, `rootcheck`. A check of the finished tree runs with every build.
+
+    Args:
+      name: name of the target.
+      contents: rpm_binary and rpm_package targets. Packages of the base are not shipped again.
+      base: another rpm_rootfs to build on.
+      accounts: dict with `users` (list of dicts: name, uid, gid, gecos, home, shell), `groups` (list of dicts: name, gid, members) and
+        `replace` (bool: drop the accounts that packages or the base bring in).
+      dirs: dict of path to dict (mode, user, group).
+      files: dict of path to label, or to dict (`src` label or `text`, mode, user, group).
+      symlinks: dict of path to target.
+      alternatives: list of dicts, each one `update-alternatives --install` (name, link, path, priority, slaves, set).
+      alternatives_layout: `dpkg`, `chkconfig`, or empty: told from the tree.
+      remove: globs of paths that are left out (`**` stands for any folders). One that matches nothing is an error.
+      policies: dict: docs, man, info, locales, pyc, build_id; see compose.Policies.
+      ca_trust: whether to make the CA stores that the ca-certificates package of the release would make.
+      ca_anchors: dict of name to label of a PEM file that is trusted too.
+      ld_so_cache: whether to write /etc/ld.so.cache.
+      rpmdb: whether the image gets its package database.
+      scriptlets: what to do about a scriptlet that is not covered: `report` or `error`.
+      check: dict, fields of the check of the finished tree, such as `allow`; see check.Spec.
+      tags: tags of the target.
+      testonly: whether only tests may use the target.
+      visibility: visibility of the target.
+    """
+    texts = []
+    sources = {}
+    for path, file in files.items():
+        place = {"path": path}
+        if type(file) == "dict":
+            place |= {field: file[field] for field in file if field != "src"}
+        else:
+            file = {"src": file}
+        if "src" not in file:
+            texts.append(place)
+        elif file["src"] in sources:
+            fail("rpm_rootfs %s: files names %s twice; make a symlink or copy the file" % (name, file["src"]))
+        else:
+            sources[file["src"]] = json.encode(place)
+    _rpm_rootfs(
+        name = name,
+        base = base,
+        ca_anchors = {label: anchor for anchor, label in ca_anchors.items()},
+        check = json.encode(check),
+        contents = contents,
+        files = sources,
+        spec = json.encode({
+            "accounts": accounts,
+            "alternatives": alternatives,
+            "alternatives_layout": alternatives_layout,
+            "ca_trust": {} if ca_trust or ca_anchors else None,
+            "dirs": [{"path": path} | attributes for path, attributes in dirs.items()],
+            "files": texts,
+            "ld_so_cache": ld_so_cache,
+            "policies": policies,
+            "remove": remove,
+            "scriptlets": scriptlets,
+            "symlinks": [{"path": path, "target": target} for path, target in symlinks.items()],
+            "with_rpmdb": rpmdb,
+        }),
+        tags = tags,
+        testonly = testonly,
+        visibility = visibility,
+    )

@@ -1,0 +1,14 @@
+"""All configuration transitions of this module."""
+
+visibility("//rules/...")
+
+def _any_platform_impl(_settings, _attr):
+    return {"//command_line_option:platforms": str(Label("//rules/platforms:any"))}
+
+# The bytes that rpmextract writes do not depend on the platform. Without this, a multi-arch index would unpack every noarch RPM
+# once per architecture, and every RPM once more for the host when a root filesystem is built by itself.
+any_platform = transition(
+    implementation = _any_platform_impl,
+    inputs = [],
+    outputs = ["//command_line_option:platforms"],
+)

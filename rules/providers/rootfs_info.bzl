@@ -1,0 +1,16 @@
+"""Declares provider RootfsInfo."""
+
+visibility("public")
+
+RootfsInfo = provider(
+    doc = "A root filesystem: its layers and what is known about them.",
+    fields = {
+        "arch": "string: RPM architecture, such as `x86_64`.",
+        "layers": "tuple of File: layer tars, the oldest first. All of them make the root filesystem; the last one is what this target adds.",
+        "packages": "RpmClosureInfo: every package that some layer may hold.",
+        "release": "RpmReleaseInfo: the release of the packages.",
+        "report": "File: report.json of the newest layer: packages, sizes, what was left out and why.",
+        "selection": "File: selection.json of the newest layer: packages and the reason for each.",
+        "tree": "File: tree.json, every path of all layers.",
+    },
+)

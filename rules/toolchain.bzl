@@ -1,0 +1,42 @@
+"""Declares rule rpm_toolchain: the programs that the rules run."""
+
+visibility("public")
+
+TOOLCHAIN_TYPE = Label("//rules:toolchain_type")
+
+_TOOLS = {
+    "elfresolve": "Resolves a request to packages and files.",
+    "rootcheck": "Checks a finished tree.",
+    "rootfs": "Composes layers.",
+    "rpmextract": "Unpacks one RPM.",
+    "rpmlock": "Makes and asks locks. The only one that uses the network, and never part of a build action.",
+}
+
+def _rpm_toolchain_impl(ctx):
+    return [platform_common.ToolchainInfo(
+        rpm = struct(**{tool: getattr(ctx.attr, tool)[DefaultInfo].files_to_run for tool in _TOOLS}),
+    )]
+
+rpm_toolchain = rule(
+    implementation = _rpm_toolchain_impl,
+    doc = """Names the programs that the rules run.
+
+The default one, `@rules_slimrpm//rules/toolchains:from_source`, builds them. To use prebuilt ones:
+
+    rpm_toolchain(
+        name = "prebuilt",
+        elfresolve = "//prebuilt:elfresolve",
+        ...
+    )
+
+    toolchain(
+        name = "prebuilt_toolchain",
+        toolchain = ":prebuilt",
+        toolchain_type = "@rules_slimrpm//rules:toolchain_type",
+    )
+""",
+    attrs = {
+        tool: attr.label(doc = doc, mandatory = True, executable = True, cfg = "exec")
+        for tool, doc in _TOOLS.items()
+    },
+)
