@@ -85,6 +85,11 @@ func RecordSize(values ...Value) int {
 	return headerSize(types) + body
 }
 
+// BlobRowSize is RecordSize of NULL and a blob of size bytes: a row of a number and a blob, the number being the rowid.
+func BlobRowSize(size int) int {
+	return headerSize(1+varintLen(uint64(size)*2+12)) + size
+}
+
 // headerSize adds the length of the header's own length field, which counts itself.
 func headerSize(types int) int {
 	n := 1
