@@ -46,17 +46,18 @@ def _rpm_rootfs_impl(ctx):
         requests = [request.request for request in requests],
         spec = spec,
     )
-    findings = check_rootfs(ctx, spec = json.decode(ctx.attr.check), tree = rootfs.tree)
+    check = json.decode(ctx.attr.check)
+    findings = [check_rootfs(ctx, spec = check, tree = rootfs.tree)] if check != None else []
     return [
         rootfs,
         DefaultInfo(files = depset(rootfs.layers)),
         OutputGroupInfo(
             layer = depset([rootfs.layers[-1]]),
             report = depset([rootfs.report]),
-            rootcheck = depset([findings]),
+            rootcheck = depset(findings),
             selection = depset([rootfs.selection]),
             tree = depset([rootfs.tree]),
-            _validation = depset([findings]),
+            _validation = depset(findings),
         ),
     ]
 
@@ -70,14 +71,9 @@ _rpm_rootfs = rule(
     implementation = _rpm_rootfs_impl,
     doc = "What the macro rpm_rootfs instantiates.",
     attrs = ARCHITECTURE_ATTRS | {
-        "base": attr.label(
-            doc = "Root filesystem to build on.",
-            providers = [RootfsInfo],
-            # The checks of a base are its own business: what ships is the tree of this target.
-            skip_validations = True,
-        ),
+        "base": attr.label(doc = "Root filesystem to build on.", providers = [RootfsInfo]),
         "ca_anchors": attr.label_keyed_string_dict(doc = "PEM file -> name.", allow_files = True),
-        "check": attr.string(doc = "JSON: fields of check.Spec.", mandatory = True),
+        "check": attr.string(doc = "JSON: fields of check.Spec, or null for no check.", mandatory = True),
         "contents": attr.label_list(doc = "Requests.", providers = [RpmRequestInfo]),
         "files": attr.label_keyed_string_dict(doc = "File -> JSON of compose.File without source.", allow_files = True),
         "spec": attr.string(doc = "JSON: fields of compose.Spec, and with_rpmdb.", mandatory = True),
@@ -139,7 +135,8 @@ def rpm_rootfs(
       ld_so_cache: whether to write /etc/ld.so.cache.
       rpmdb: whether the image gets its package database.
       scriptlets: what to do about a scriptlet that is not covered: `report` or `error`.
-      check: dict, fields of the check of the finished tree, such as `allow`; see check.Spec.
+      check: dict, fields of the check of the finished tree, such as `allow`; see check.Spec. None: no check, for a root filesystem
+        that never ships by itself, only as a base.
       tags: tags of the target.
       testonly: whether only tests may use the target.
       visibility: visibility of the target.
