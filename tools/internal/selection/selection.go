@@ -17,6 +17,26 @@ const (
 	DepsNone     = "none"
 )
 
+// Configuration files of a binary request.
+const (
+	ConfigNone    = "none"    // the default
+	ConfigFiles   = "files"   // %config files named like the binary: /etc/wgetrc, /etc/ssh/... for ssh
+	ConfigPackage = "package" // every %config file of the package
+)
+
+// How much of a package the ELF closure brings in.
+const (
+	LibrariesPackage = "package" // the default: the whole package
+	LibrariesSlice   = "slice"   // the library, the links that lead to it, licences
+)
+
+// What happens to executable scripts of whole packages whose interpreter is not in the image.
+const (
+	ScriptsKeep  = "keep" // the default; DepsRequires follows the script edges
+	ScriptsDrop  = "drop" // left out and listed as cut; DepsRequires does not follow the script edges
+	ScriptsError = "error"
+)
+
 // Spec is the input of elfresolve, written by the rules.
 type Spec struct {
 	Schema   int       `json:"schema"`
@@ -32,11 +52,14 @@ type Request struct {
 	Kind     string   `json:"kind"`
 	Packages []string `json:"packages"`           // names; exactly one for KindBinary
 	Binaries []string `json:"binaries,omitempty"` // KindBinary: absolute paths or path globs (path.Match per component)
-	Deps     string   `json:"deps"`               // KindPackage: a Deps constant; KindBinary is always DepsELF
+	Deps     string   `json:"deps"`               // KindPackage: a Deps constant, "" is DepsELF; KindBinary is always DepsELF
 	Config   string   `json:"config,omitempty"`   // KindBinary: "none" (default), "files" (config files that are siblings by name), "package" (every %config file)
 	Exclude  []string `json:"exclude,omitempty"`  // package names left out, with what only they need
 	Provided []string `json:"provided,omitempty"` // package names assumed present: not shipped, not searched further
 	Extra    []string `json:"extra,omitempty"`    // package names added whole, with their ELF closure (dlopen, NSS, plugins)
+
+	Libraries string `json:"libraries,omitempty"` // a Libraries constant
+	Scripts   string `json:"scripts,omitempty"`   // a Scripts constant
 }
 
 // Selection is selection.json.
