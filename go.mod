@@ -1,3 +1,11 @@
 module github.com/rules-slimrpm/rules_slimrpm
 
 go 1.26
+
+require (
+	github.com/klauspost/compress v1.20.3 // indirect
+	github.com/mikelolasagasti/xz v1.0.1 // indirect
+	github.com/rogpeppe/go-internal v1.16.0 // indirect
+	github.com/ulikunitz/xz v0.5.17 // indirect
+	go.yaml.in/yaml/v3 v3.0.6 // indirect
+)
