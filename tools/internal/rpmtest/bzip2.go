@@ -20,22 +20,23 @@ func bzip2(data []byte) []byte {
 
 type bzip2Part struct{ plain, runs []byte }
 
-// bzip2Runs cuts data into blocks and writes a run of four equal bytes with a count of further ones, here always 0.
+// bzip2Runs cuts data into blocks and writes a run of four equal bytes with the count of further ones.
 func bzip2Runs(data []byte) (parts []bzip2Part) {
 	for len(data) > 0 {
 		n := min(len(data), 4096)
 		var runs []byte
-		same := 0
-		for i, c := range data[:n] {
-			if i > 0 && same < 4 && c == data[i-1] {
-				same++
-			} else {
-				same = 1
+		for i := 0; i < n; {
+			run := 1
+			for i+run < n && run < 255 && data[i+run] == data[i] {
+				run++
 			}
-			runs = append(runs, c)
-			if same == 4 {
-				runs = append(runs, 0)
+			for range min(run, 4) {
+				runs = append(runs, data[i])
 			}
+			if run >= 4 {
+				runs = append(runs, byte(run-4))
+			}
+			i += run
 		}
 		parts = append(parts, bzip2Part{data[:n], runs})
 		data = data[n:]

@@ -59,12 +59,15 @@ func TestRpmReadsWhatWeWrite(t *testing.T) {
 				t.Fatal(err)
 			}
 			out, err := exec.Command("rpm", "-Kv", name).CombinedOutput()
-			if err != nil || strings.Count(string(out), ": OK") != 4 || strings.Contains(string(out), "BAD") {
+			if err != nil || strings.Count(string(out), ": OK") < 4 || strings.Contains(string(out), "BAD") {
 				t.Errorf("%s %s: rpm -Kv: %v\n%s", compressor, format, err, out)
 			}
 			out, err = exec.Command("rpm", "-qp", "--qf", "%{NEVRA}", name).CombinedOutput()
 			if err != nil || string(out) != "sample-3:1.2-4.el9.x86_64" {
 				t.Errorf("%s %s: rpm -qp: %v\n%s", compressor, format, err, out)
+			}
+			if format == "stripped" {
+				continue // rpm2cpio refuses these
 			}
 			p.defaults()
 			out, err = exec.Command("rpm2cpio", name).Output()
