@@ -86,6 +86,7 @@ def manifest_roots(text):
         else:
             continue
         for item in items:
+            item = item.strip().removeprefix("{").strip().removeprefix("name:").split(",")[0].removesuffix("}")
             item = item.strip().strip("\"'")
             if _is_package_name(item):
                 found[item] = None

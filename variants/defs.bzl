@@ -1,0 +1,140 @@
+"""Declares macro variant: one image of ours, for every release.
+
+A variant is data in a BUILD file; this file turns it into targets. See README.md for how to add one."""
+
+load("@al2//:release.bzl", _AL2_LOCKED = "LOCKED")
+load("@al2023//:release.bzl", _AL2023_LOCKED = "LOCKED")
+load("@debrpm//:release.bzl", _DEBRPM_LOCKED = "LOCKED")
+load("//rules:defs.bzl", "rpm_image", "rpm_package", "rpm_rootfs")
+
+visibility("//variants/...")
+
+# Release -> whether its lock can be used. Targets of a release without one are `manual`, so that `//...` builds without them.
+_LOCKED = {
+    "al2": _AL2_LOCKED,
+    "al2023": _AL2023_LOCKED,
+    "debrpm": _DEBRPM_LOCKED,
+}
+
+RELEASES = sorted(_LOCKED)
+
+DEFAULT_RELEASE = "debrpm"
+
+# Every folder of //variants that holds a variant.
+VARIANTS = [
+    "base",
+    "glibc",
+    "iptables",
+    "nonroot",
+]
+
+# Tags of the targets that follow the flag //variants:release.
+VARIANT_TAGS = [] if _LOCKED[DEFAULT_RELEASE] else ["manual"]
+
+_ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+
+# What a release may say about a variant, and what it means to say nothing.
+_RELEASE_DEFAULTS = {
+    "alternatives": [],
+    "check": {},
+    "packages": [],
+    "remove": [],
+    "symlinks": {},
+}
+
+def variant(*, name, releases, base = None, user = "0", accounts = {}, dirs = {}, files = {}, ca_trust = False, ld_so_cache = False):
+    """An image of ours, for every release.
+
+    Targets: `<release>` is the OCI index, `<release>_rootfs` the root filesystem, `<release>_rpms` what it asks for; `name` and `rootfs`
+    are those of the release that `//variants:release` chooses. Root filesystems are `manual`: an image builds them for its platforms, and
+    `//...` need not build them once more for the host. Images of a release without a lock are `manual` too.
+
+    Args:
+      name: name of the variant, and of its folder.
+      releases: dict of release to dict: packages (names), alternatives, check, remove, symlinks as in rpm_rootfs. A release that is
+        left out does not have the variant.
+      base: name of the variant that this one builds on.
+      user: user of the process.
+      accounts: as in rpm_rootfs.
+      dirs: as in rpm_rootfs.
+      files: as in rpm_rootfs.
+      ca_trust: as in rpm_rootfs.
+      ld_so_cache: as in rpm_rootfs.
+    """
+    for release, data in releases.items():
+        unknown = [key for key in data if key not in _RELEASE_DEFAULTS]
+        if release not in RELEASES or unknown:
+            fail("variant %s: release %s%s; releases are %s, and what they may say is %s" % (
+                name,
+                release,
+                " says " + ", ".join(unknown) if unknown else " does not exist",
+                ", ".join(RELEASES),
+                ", ".join(sorted(_RELEASE_DEFAULTS)),
+            ))
+        base_rootfs = "//variants/%s:%s_rootfs" % (base, release) if base else None
+        rootfs = release + "_rootfs"
+        if data or not base:
+            _rootfs(
+                name = rootfs,
+                accounts = accounts,
+                base = base_rootfs,
+                ca_trust = ca_trust,
+                data = _RELEASE_DEFAULTS | data,
+                dirs = dirs,
+                files = files,
+                ld_so_cache = ld_so_cache,
+                release = release,
+            )
+        else:
+            native.alias(
+                name = rootfs,
+                actual = base_rootfs,
+                tags = ["manual"],
+                visibility = ["//visibility:public"],
+            )
+        rpm_image(
+            name = release,
+            env = _ENV,
+            rootfs = rootfs,
+            tags = [] if _LOCKED[release] else ["manual"],
+            user = user,
+            visibility = ["//visibility:public"],
+        )
+
+    for alias, suffix, tags in [(name, "", VARIANT_TAGS), ("rootfs", "_rootfs", ["manual"])]:
+        native.alias(
+            name = alias,
+            actual = select(
+                {"//variants:release_" + release: release + suffix for release in releases},
+                no_match_error = "variant %s exists for the releases %s only" % (name, ", ".join(releases)),
+            ),
+            tags = tags,
+            visibility = ["//visibility:public"],
+        )
+
+def _rootfs(*, name, release, data, base, accounts, dirs, files, ca_trust, ld_so_cache):
+    contents = []
+    if data["packages"]:
+        contents = [release + "_rpms"]
+        rpm_package(
+            name = release + "_rpms",
+            rpms = ["@%s//%s" % (release, package) for package in data["packages"]],
+            tags = ["manual"],
+            deps = "elf",
+        )
+    rpm_rootfs(
+        name = name,
+        accounts = accounts,
+        alternatives = data["alternatives"],
+        base = base,
+        ca_trust = ca_trust,
+        check = data["check"],
+        contents = contents,
+        dirs = dirs,
+        files = files,
+        ld_so_cache = ld_so_cache,
+        remove = data["remove"],
+        symlinks = data["symlinks"],
+        tags = ["manual"],
+        visibility = ["//visibility:public"],
+    )
