@@ -19,8 +19,8 @@ const (
 // parse has none. They are the extra keys under which rpm finds the dependency when a package comes or goes.
 func richNames(dependency []byte) [][]byte {
 	p := &richParser{text: dependency}
-	if !p.group(0) || len(p.text) > 0 {
-		return nil
+	if !p.group(0) {
+		return nil // rpm looks at nothing behind the closing parenthesis either
 	}
 	slices.SortFunc(p.names, bytes.Compare)
 	names := slices.CompactFunc(p.names, bytes.Equal)
@@ -36,7 +36,6 @@ type richParser struct {
 	text    []byte // what is left
 	names   [][]byte
 	negated bool
-	mark    int // length of names at the last "if" or "unless"
 }
 
 func isBlank(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' || c == ',' }
@@ -74,8 +73,8 @@ func (p *richParser) group(depth int) bool {
 		return false
 	}
 	p.text = p.text[1:]
-	p.mark = len(p.names)
-	var op, chain string
+	chain := richChain{mark: len(p.names)}
+	var op string
 	for {
 		p.skipBlanks()
 		if p.at('(') {
@@ -101,22 +100,28 @@ func (p *richParser) group(depth int) bool {
 	return true
 }
 
+// richChain is what the names of one group depend on.
+type richChain struct {
+	op   string // that joins the operands so far
+	mark int    // number of names collected before the condition, or before the group
+}
+
 // operator checks that op may follow what came before in its group, and does what op does to the names after it.
-func (p *richParser) operator(op string, chain *string) bool {
-	if op == "else" && (*chain == "if" || *chain == "unless") {
-		*chain = ""
+func (p *richParser) operator(op string, chain *richChain) bool {
+	if op == "else" && (chain.op == "if" || chain.op == "unless") {
+		chain.op = ""
 	}
-	if *chain != "" && (op != *chain || op != "and" && op != "or" && op != "with") {
+	if chain.op != "" && (op != chain.op || op != "and" && op != "or" && op != "with") {
 		return false
 	}
 	switch op {
 	case "and", "or", "with", "without":
 	case "if", "unless":
-		p.mark = len(p.names)
+		chain.mark = len(p.names)
 		p.negated = !p.negated
 	case "else":
 		// The condition counts with both signs: its presence selects one branch, its absence the other.
-		for _, name := range p.names[p.mark:] {
+		for _, name := range p.names[chain.mark:] {
 			flipped := slices.Clone(name)
 			flipped[0] ^= positive ^ negated
 			p.names = append(p.names, flipped)
@@ -125,7 +130,7 @@ func (p *richParser) operator(op string, chain *string) bool {
 	default:
 		return false
 	}
-	*chain = op
+	chain.op = op
 	return true
 }
 
