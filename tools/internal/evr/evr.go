@@ -60,7 +60,7 @@ func ParseEpoch(s string) (uint32, error) {
 // String gives the shortest form that Parse reads back: the epoch is left out when it is 0.
 func (e EVR) String() string {
 	s := e.Version
-	if e.Epoch != 0 || strings.Contains(e.Version, ":") {
+	if e.Epoch != 0 || strings.Contains(e.Version+e.Release, ":") {
 		s = strconv.FormatUint(uint64(e.Epoch), 10) + ":" + s
 	}
 	if e.Release != "" || strings.Contains(e.Version, "-") {

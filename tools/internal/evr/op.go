@@ -57,15 +57,12 @@ func ParseOp(s string) (Op, bool) {
 
 // Satisfies reports whether a provide "name provOp prov" answers a requirement "name reqOp req" of the same name: whether
 // the two ranges have a version in common. A requirement without version is met by every provide. A provide without
-// version meets a requirement with one too when unversioned is true, which is rpm's rule.
+// version meets every requirement too, which is the rule of rpm and libsolv (not of dpkg).
 //
 // A missing release stands for all releases of the version: "= 1.0" meets "= 1.0-3" and "> 1.0" excludes 1.0-3.
-func Satisfies(provOp Op, prov EVR, reqOp Op, req EVR, unversioned bool) bool {
-	if reqOp == 0 {
+func Satisfies(provOp Op, prov EVR, reqOp Op, req EVR) bool {
+	if reqOp == 0 || provOp == 0 {
 		return true
-	}
-	if provOp == 0 {
-		return unversioned
 	}
 	if provOp&reqOp&(LT|GT) != 0 { // both are open in the same direction
 		return true

@@ -1,0 +1,91 @@
+package repomd
+
+import (
+	"bufio"
+	"bytes"
+	"compress/bzip2"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"github.com/ulikunitz/xz"
+)
+
+// MaxOpenBytes bounds an uncompressed metadata file; the largest public filelists.xml are below 2 GiB.
+const MaxOpenBytes = 8 << 30
+
+// maxWindow bounds the memory that a zstd frame may ask for.
+const maxWindow = 512 << 20
+
+// Decompress returns a reader of the uncompressed content. The format is told by the first bytes, never by the name:
+// gzip, xz, zstd, bzip2 or plain XML. openBytes is the expected size, or -1; a longer or shorter content is an error.
+func Decompress(r io.Reader, openBytes int64) (io.ReadCloser, error) {
+	br := bufio.NewReaderSize(r, 64<<10)
+	magic, err := br.Peek(16)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	limit := openBytes
+	if limit < 0 || limit > MaxOpenBytes {
+		limit = MaxOpenBytes
+	}
+	content := &exact{left: limit, known: openBytes >= 0}
+	switch {
+	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
+		content.r, err = gzip.NewReader(br)
+	case bytes.HasPrefix(magic, []byte{0xfd, '7', 'z', 'X', 'Z', 0}):
+		content.r, err = xz.NewReader(br)
+	case bytes.HasPrefix(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		var dec *zstd.Decoder
+		if dec, err = zstd.NewReader(br, zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderConcurrency(1)); err == nil {
+			content.r, content.close = dec, dec.Close
+		}
+	case bytes.HasPrefix(magic, []byte("BZh")):
+		content.r = bzip2.NewReader(br)
+	case bytes.HasPrefix(magic, []byte("\x00ZCK1")), bytes.HasPrefix(magic, []byte("\x00ZHR1")):
+		return nil, errors.New("zchunk metadata is not supported; the repository must offer gzip, xz, zstd or bzip2 too")
+	case bytes.HasPrefix(magic, []byte("SQLite format 3\x00")):
+		return nil, errors.New("sqlite metadata is not supported; the repository must offer XML")
+	case len(bytes.TrimLeft(magic, " \t\r\n\xef\xbb\xbf")) > 0 && bytes.TrimLeft(magic, " \t\r\n\xef\xbb\xbf")[0] == '<':
+		content.r = br
+	case len(magic) == 0:
+		return nil, errors.New("the file is empty")
+	default:
+		return nil, fmt.Errorf("unknown compression, first bytes %x", magic[:min(len(magic), 6)])
+	}
+	if err != nil {
+		return nil, err
+	}
+	return content, nil
+}
+
+// exact passes on r and fails when it holds more or fewer bytes than expected.
+type exact struct {
+	r     io.Reader
+	left  int64
+	known bool
+	close func()
+}
+
+func (e *exact) Read(b []byte) (int, error) {
+	if int64(len(b)) > e.left+1 {
+		b = b[:e.left+1]
+	}
+	n, err := e.r.Read(b)
+	if e.left -= int64(n); e.left < 0 {
+		return 0, errors.New("the uncompressed content is larger than the index says")
+	}
+	if errors.Is(err, io.EOF) && e.known && e.left > 0 {
+		return n, fmt.Errorf("the uncompressed content is %d bytes shorter than the index says: %w", e.left, io.ErrUnexpectedEOF)
+	}
+	return n, err
+}
+
+func (e *exact) Close() error {
+	if e.close != nil {
+		e.close()
+	}
+	return nil
+}

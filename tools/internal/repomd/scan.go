@@ -1,0 +1,316 @@
+package repomd
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"unicode/utf8"
+)
+
+// maxPackageXML bounds the text of one <package> element; kernel source packages have filelists of some megabytes.
+const maxPackageXML = 128 << 20
+
+// chunker cuts a metadata document into its <package>…</package> texts through a sliding window.
+type chunker struct {
+	r          io.Reader
+	buf        []byte
+	start, end int // unread part of buf
+	eof        bool
+	root       string
+	opened     bool
+}
+
+func newChunker(r io.Reader, root string) *chunker {
+	return &chunker{r: r, buf: make([]byte, 256<<10), root: root}
+}
+
+var (
+	packageOpen  = []byte("<package")
+	packageClose = []byte("</package>")
+)
+
+// next returns the next package element, valid until the following call; io.EOF after the root element was closed.
+func (c *chunker) next() ([]byte, error) {
+	if err := c.openRoot(); err != nil {
+		return nil, err
+	}
+	begin, err := c.find(packageOpen, 0)
+	if err == io.EOF {
+		return nil, c.closeRoot()
+	} else if err != nil {
+		return nil, err
+	}
+	c.start += begin
+	size, err := c.find(packageClose, len(packageOpen))
+	if err == io.EOF {
+		return nil, fmt.Errorf("a <package> element is cut off: %w", io.ErrUnexpectedEOF)
+	} else if err != nil {
+		return nil, err
+	}
+	size += len(packageClose)
+	chunk := c.buf[c.start : c.start+size]
+	c.start += size
+	return chunk, nil
+}
+
+// openRoot reads up to the root element and checks its name.
+func (c *chunker) openRoot() error {
+	if c.opened {
+		return nil
+	}
+	for {
+		at, err := c.find([]byte("<"), 0)
+		if err == io.EOF {
+			return fmt.Errorf("no <%s> element", c.root)
+		} else if err != nil {
+			return err
+		}
+		c.start += at
+		size, err := c.find([]byte(">"), 1)
+		if err == io.EOF {
+			return fmt.Errorf("no <%s> element", c.root)
+		} else if err != nil {
+			return err
+		}
+		tag := c.buf[c.start : c.start+size+1]
+		c.start += size + 1
+		if tag[1] == '?' || tag[1] == '!' {
+			continue
+		}
+		name, _, _ := cutTag(tag[1 : len(tag)-1])
+		if string(name) != c.root {
+			return fmt.Errorf("the root element is <%.40s>, not <%s>", name, c.root)
+		}
+		if bytes.HasSuffix(tag, []byte("/>")) {
+			return fmt.Errorf("the root element <%s> is empty", c.root)
+		}
+		c.opened = true
+		return nil
+	}
+}
+
+// closeRoot reports io.EOF when the rest of the document closes the root element.
+func (c *chunker) closeRoot() error {
+	if !bytes.Contains(c.buf[c.start:c.end], []byte("</"+c.root+">")) {
+		return fmt.Errorf("the end tag </%s> is missing: %w", c.root, io.ErrUnexpectedEOF)
+	}
+	return io.EOF
+}
+
+// find returns the offset of needle from start, looking from start+from, and reads more input as needed.
+func (c *chunker) find(needle []byte, from int) (int, error) {
+	for {
+		if have := c.end - c.start; have >= from {
+			if i := bytes.Index(c.buf[c.start+from:c.end], needle); i >= 0 {
+				return from + i, nil
+			}
+			from = max(from, have-len(needle)+1)
+		}
+		if c.eof {
+			return 0, io.EOF
+		}
+		if c.end-c.start > maxPackageXML {
+			return 0, fmt.Errorf("a <package> element is longer than %d bytes", maxPackageXML)
+		}
+		if err := c.fill(); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// fill moves the unread part to the front and appends input, doubling the window when it is full.
+func (c *chunker) fill() error {
+	if c.start > 0 {
+		c.end = copy(c.buf, c.buf[c.start:c.end])
+		c.start = 0
+	}
+	if c.end == len(c.buf) {
+		c.buf = append(c.buf, make([]byte, len(c.buf))...)
+	}
+	for tries := 0; tries < 100; tries++ {
+		n, err := c.r.Read(c.buf[c.end:])
+		c.end += n
+		if errors.Is(err, io.EOF) {
+			c.eof = true
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			return nil
+		}
+	}
+	return io.ErrNoProgress
+}
+
+// tags walks over the tags of one package element.
+type tags struct {
+	rest  []byte
+	name  []byte // of the current tag, without namespace prefix
+	attrs []byte // of the current start tag
+	end   bool   // the current tag is an end tag
+	empty bool   // the current tag is an empty-element tag
+	text  []byte // what follows the tag up to the next one, raw
+	depth int
+	err   error
+}
+
+// maxDepth bounds the nesting of elements; createrepo's documents nest five deep.
+const maxDepth = 32
+
+// next steps to the next tag. It returns false at the end or on an error, which err then holds.
+func (t *tags) next() bool {
+	lt := bytes.IndexByte(t.rest, '<')
+	if lt < 0 {
+		if t.depth != 0 && t.err == nil {
+			t.err = errors.New("unbalanced tags")
+		}
+		return false
+	}
+	t.rest = t.rest[lt+1:]
+	if len(t.rest) > 0 && (t.rest[0] == '!' || t.rest[0] == '?') {
+		t.err = errors.New("comments, CDATA and processing instructions are not expected inside a package")
+		return false
+	}
+	gt := tagEnd(t.rest)
+	if gt < 0 {
+		t.err = errors.New("a tag is not closed")
+		return false
+	}
+	body := t.rest[:gt]
+	t.rest = t.rest[gt+1:]
+	t.end, t.empty = false, false
+	if len(body) > 0 && body[0] == '/' {
+		t.end, body = true, body[1:]
+		t.depth--
+	} else if len(body) > 0 && body[len(body)-1] == '/' {
+		t.empty, body = true, body[:len(body)-1]
+	} else {
+		t.depth++
+	}
+	if t.depth < 0 || t.depth > maxDepth {
+		t.err = errors.New("unbalanced tags")
+		return false
+	}
+	var ok bool
+	if t.name, t.attrs, ok = cutTag(body); !ok {
+		t.err = errors.New("a tag has no name")
+		return false
+	}
+	t.text = t.rest
+	if lt := bytes.IndexByte(t.rest, '<'); lt >= 0 {
+		t.text = t.rest[:lt]
+	}
+	return true
+}
+
+// tagEnd finds the ">" that ends a tag, stepping over quoted attribute values.
+func tagEnd(b []byte) int {
+	gt := bytes.IndexByte(b, '>')
+	if gt < 0 || bytes.IndexByte(b[:gt], '"') < 0 && bytes.IndexByte(b[:gt], '\'') < 0 {
+		return gt
+	}
+	var quote byte
+	for i, c := range b {
+		switch {
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '"' || c == '\'':
+			quote = c
+		case c == '>':
+			return i
+		}
+	}
+	return -1
+}
+
+func cutTag(body []byte) (name, attrs []byte, ok bool) {
+	name = body
+	for i, c := range body {
+		if isSpace(c) {
+			name, attrs = body[:i], body[i:]
+			break
+		}
+	}
+	if i := bytes.IndexByte(name, ':'); i >= 0 {
+		name = name[i+1:]
+	}
+	return name, attrs, len(name) > 0
+}
+
+// cutAttr takes the first attribute off attrs. The value is raw; ok is false at the end of the list.
+func cutAttr(attrs []byte) (name, value, rest []byte, ok bool, err error) {
+	attrs = bytes.TrimLeft(attrs, " \t\r\n")
+	if len(attrs) == 0 {
+		return nil, nil, nil, false, nil
+	}
+	eq := bytes.IndexByte(attrs, '=')
+	if eq <= 0 {
+		return nil, nil, nil, false, errors.New("an attribute has no value")
+	}
+	name = bytes.TrimRight(attrs[:eq], " \t\r\n")
+	rest = bytes.TrimLeft(attrs[eq+1:], " \t\r\n")
+	if len(rest) == 0 || rest[0] != '"' && rest[0] != '\'' {
+		return nil, nil, nil, false, fmt.Errorf("the attribute %.40s is not quoted", name)
+	}
+	end := bytes.IndexByte(rest[1:], rest[0])
+	if end < 0 {
+		return nil, nil, nil, false, fmt.Errorf("the attribute %.40s is not closed", name)
+	}
+	return name, rest[1 : 1+end], rest[2+end:], true, nil
+}
+
+// unescape replaces entity and character references. Text without "&" is returned as it is; otherwise scratch is reused.
+func unescape(raw, scratch []byte) ([]byte, error) {
+	amp := bytes.IndexByte(raw, '&')
+	if amp < 0 {
+		return raw, nil
+	}
+	out := scratch[:0]
+	for amp >= 0 {
+		out = append(out, raw[:amp]...)
+		semi := bytes.IndexByte(raw[amp:], ';')
+		if semi < 0 {
+			return nil, fmt.Errorf("unfinished entity reference in %.60q", raw)
+		}
+		var err error
+		if out, err = appendEntity(out, raw[amp+1:amp+semi]); err != nil {
+			return nil, err
+		}
+		raw = raw[amp+semi+1:]
+		amp = bytes.IndexByte(raw, '&')
+	}
+	return append(out, raw...), nil
+}
+
+func appendEntity(out, name []byte) ([]byte, error) {
+	switch string(name) {
+	case "lt":
+		return append(out, '<'), nil
+	case "gt":
+		return append(out, '>'), nil
+	case "amp":
+		return append(out, '&'), nil
+	case "quot":
+		return append(out, '"'), nil
+	case "apos":
+		return append(out, '\''), nil
+	}
+	if len(name) > 1 && name[0] == '#' && len(name) < 12 {
+		digits, base := string(name[1:]), 10
+		if digits[0] == 'x' {
+			digits, base = digits[1:], 16
+		}
+		if n, err := strconv.ParseUint(digits, base, 32); err == nil && n > 0 && n <= utf8.MaxRune {
+			return utf8.AppendRune(out, rune(n)), nil
+		}
+	}
+	return nil, fmt.Errorf("unknown entity reference &%.20s;", name)
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }

@@ -1,0 +1,294 @@
+package resolve
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/repomd"
+)
+
+// factKind says where a clause comes from.
+type factKind uint8
+
+const (
+	factRoot factKind = iota
+	factRequires
+	factNothing // a requirement without any provider
+	factConflicts
+	factObsoletes
+	factSameName
+)
+
+// fact is the meaning of a clause.
+type fact struct {
+	kind  factKind
+	pkg   int32 // the package the fact is about
+	other int32 // conflicts, obsoletes, same name: the other package
+	dep   dependency
+	root  int32 // index of the root
+}
+
+// problem is the set of clauses that the roots reach.
+type problem struct {
+	u       *Universe
+	sat     *sat
+	facts   []fact // per added clause
+	roots   []Root
+	rootsOf [][]int // per root: its candidates
+	choices []int   // clauses with two or more positive literals that are no roots, in the order to look at them
+	weak    bool
+
+	queued []bool
+	queue  []int
+	paths  map[string]bool // files required that primary.xml cannot know
+	err    error
+}
+
+// maxRichClauses bounds the normal form of one rich dependency.
+const maxRichClauses = 20000
+
+func (u *Universe) newProblem(roots []Root, weak bool) *problem {
+	return &problem{
+		u: u, sat: newSAT(len(u.Packages)), roots: roots, weak: weak, queued: make([]bool, len(u.Packages)), paths: map[string]bool{},
+	}
+}
+
+// build adds the clauses of the roots and of everything they can reach.
+func (p *problem) build() error {
+	for i, root := range p.roots {
+		candidates := p.candidates(root.expr)
+		p.rootsOf = append(p.rootsOf, candidates)
+		p.clause(fact{kind: factRoot, root: int32(i)}, positive(candidates))
+		p.reach(candidates)
+	}
+	for len(p.queue) > 0 && p.err == nil {
+		pkg := p.queue[0]
+		p.queue = p.queue[1:]
+		p.requires(pkg)
+		p.conflicts(pkg)
+		p.obsoletes(pkg)
+		p.sameName(pkg)
+		if p.weak {
+			p.reachWeak(pkg)
+		}
+	}
+	if p.err != nil {
+		return p.err
+	}
+	p.sortChoices()
+	return nil
+}
+
+func (p *problem) clause(f fact, lits []lit) {
+	p.sat.add(lits)
+	p.facts = append(p.facts, f)
+}
+
+func positive(pkgs []int) []lit {
+	out := make([]lit, len(pkgs))
+	for i, pkg := range pkgs {
+		out[i] = lit(pkg + 1)
+	}
+	return out
+}
+
+func (p *problem) reach(pkgs []int) {
+	for _, pkg := range pkgs {
+		if !p.queued[pkg] {
+			p.queued[pkg] = true
+			p.queue = append(p.queue, pkg)
+		}
+	}
+}
+
+// plain returns the providers of a plain dependency and notes files that only filelists.xml can tell.
+func (p *problem) plain(d dependency) []int {
+	if name := p.u.strings.Text(d.name); strings.HasPrefix(name, "/") && !repomd.InPrimary(name) {
+		p.paths[name] = true
+	}
+	return p.u.providers(d)
+}
+
+func (p *problem) requires(pkg int) {
+	for _, d := range p.u.deps(pkg, repomd.Requires) {
+		name := p.u.strings.Text(d.name)
+		switch {
+		case strings.HasPrefix(name, "rpmlib("):
+			continue // a feature of the rpm that would install it
+		case strings.HasPrefix(name, "("):
+			p.rich(pkg, d, factRequires)
+			continue
+		}
+		providers := p.plain(d)
+		if len(providers) == 0 {
+			p.clause(fact{kind: factNothing, pkg: int32(pkg), dep: d}, []lit{lit(-pkg - 1)})
+			continue
+		}
+		if _, own := slices.BinarySearch(providers, pkg); own {
+			continue
+		}
+		p.clause(fact{kind: factRequires, pkg: int32(pkg), dep: d}, append([]lit{lit(-pkg - 1)}, positive(providers)...))
+		p.reach(providers)
+	}
+}
+
+func (p *problem) conflicts(pkg int) {
+	for _, d := range p.u.deps(pkg, repomd.Conflicts) {
+		if strings.HasPrefix(p.u.strings.Text(d.name), "(") {
+			p.rich(pkg, d, factConflicts)
+			continue
+		}
+		for _, other := range p.plain(d) {
+			if other != pkg { // a package never conflicts with itself
+				p.exclusion(factConflicts, pkg, other, d)
+			}
+		}
+	}
+}
+
+// obsoletes match names and versions of packages, never what they provide.
+func (p *problem) obsoletes(pkg int) {
+	for _, d := range p.u.deps(pkg, repomd.Obsoletes) {
+		for _, other := range p.u.obsoleted(pkg, d) {
+			p.exclusion(factObsoletes, pkg, other, d)
+		}
+	}
+}
+
+func (p *problem) exclusion(kind factKind, pkg, other int, d dependency) {
+	p.clause(fact{kind: kind, pkg: int32(pkg), other: int32(other), dep: d}, []lit{lit(-pkg - 1), lit(-other - 1)})
+}
+
+func (p *problem) sameName(pkg int) {
+	from, to := p.u.named(p.u.Packages[pkg].name)
+	for other := from; other < min(pkg, to); other++ { // the later of a pair adds the clause for both
+		p.exclusion(factSameName, pkg, other, dependency{})
+	}
+}
+
+// rich adds the clauses of a rich requirement or conflict of a package.
+func (p *problem) rich(pkg int, d dependency, kind factKind) {
+	e, err := ParseDependency(p.u.strings.Text(d.name))
+	if err != nil {
+		p.err = fmt.Errorf("%s: %w", p.u.NEVRA(pkg), err)
+		return
+	}
+	n := normaliser{providers: p.leaf, left: maxRichClauses}
+	clauses := n.hold(e, kind == factRequires)
+	if n.left < 0 {
+		p.err = fmt.Errorf("%s: the dependency %s is too complex: more than %d clauses", p.u.NEVRA(pkg), e, maxRichClauses)
+		return
+	}
+	for _, c := range clauses {
+		lits, always := compact(append([]lit{lit(-pkg - 1)}, c...))
+		if always {
+			continue
+		}
+		for _, l := range lits {
+			if l > 0 {
+				p.reach([]int{int(l) - 1})
+			}
+		}
+		p.clause(fact{kind: kind, pkg: int32(pkg), other: -1, dep: d}, lits)
+	}
+}
+
+// leaf returns the providers of a leaf of a rich dependency.
+func (p *problem) leaf(e *Expr) []int { return p.plain(p.u.dependency(e)) }
+
+// dependency maps a parsed plain dependency to numbers.
+func (u *Universe) dependency(e *Expr) dependency {
+	d := dependency{name: u.strings.InternString(e.Name), op: e.Cmp}
+	if e.Cmp != 0 {
+		d.evr = uint32(len(u.evrs))
+		u.evrs = append(u.evrs, e.EVR)
+	}
+	return d
+}
+
+// candidates returns the packages that a root may mean: those of its name, else those that provide it.
+func (p *problem) candidates(e *Expr) []int {
+	if e.Op != "" {
+		return nil
+	}
+	var named []int
+	if id, ok := p.u.strings.Lookup(e.Name); ok {
+		from, to := p.u.named(id)
+		for i := from; i < to; i++ {
+			if pkg := &p.u.Packages[i]; pkg.Excluded == "" && matches(pkg, e) {
+				named = append(named, i)
+			}
+		}
+		if to > from {
+			return named
+		}
+	}
+	return p.leaf(e)
+}
+
+// sortChoices fixes the order in which open choices are looked at: by package from last to first, as libsolv's sorted
+// rules are, then by candidates.
+func (p *problem) sortChoices() {
+	for n := range p.facts {
+		positives := 0
+		for _, l := range p.sat.clause(n) {
+			if l > 0 {
+				positives++
+			}
+		}
+		if positives > 1 && p.facts[n].kind != factRoot {
+			p.choices = append(p.choices, n)
+		}
+	}
+	sorted := make(map[int][]lit, len(p.choices))
+	for _, n := range p.choices {
+		c := slices.Clone(p.sat.clause(n))
+		slices.Sort(c)
+		sorted[n] = c
+	}
+	slices.SortStableFunc(p.choices, func(a, b int) int { return slices.Compare(sorted[a], sorted[b]) })
+	p.choices = slices.CompactFunc(p.choices, func(a, b int) bool { return slices.Equal(sorted[a], sorted[b]) })
+}
+
+func (p *problem) reachWeak(pkg int) {
+	for _, kind := range []repomd.Kind{repomd.Recommends} {
+		for _, d := range p.u.deps(pkg, kind) {
+			p.reach(p.weakProviders(d))
+		}
+	}
+}
+
+// weakProviders returns the packages that a Recommends or Suggests names; rich ones are taken by all their leaves.
+func (p *problem) weakProviders(d dependency) []int {
+	text := p.u.strings.Text(d.name)
+	if !strings.HasPrefix(text, "(") {
+		return p.plain(d)
+	}
+	e, err := ParseDependency(text)
+	if err != nil {
+		return nil
+	}
+	return p.promised(e)
+}
+
+// promised returns the packages whose presence can make e true.
+func (p *problem) promised(e *Expr) []int {
+	switch e.Op {
+	case "":
+		return p.leaf(e)
+	case "with", "without":
+		n := normaliser{providers: p.leaf, left: maxRichClauses}
+		return n.set(e)
+	}
+	var out []int
+	operands := e.Args
+	if e.Op == "if" || e.Op == "unless" {
+		operands = e.Args[:1]
+	}
+	for _, arg := range operands {
+		out = append(out, p.promised(arg)...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
