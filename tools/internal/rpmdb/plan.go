@@ -25,6 +25,9 @@ const fileMode = 0o644
 // maxPackages bounds a database. The largest distributions have some 100,000 packages.
 const maxPackages = 1 << 20
 
+// maxNumber is the highest number of a header.
+const maxNumber = 1<<31 - 1
+
 // Installed is one package to register. Exactly one of Open and Blob is set.
 type Installed struct {
 	// Open opens the package's header.bin: lead, signature header and main header. It is called by Plan and again by every
@@ -93,10 +96,18 @@ type backend struct {
 	files []string // that it consists of
 	stale []string // that may lie beside them
 	plan  func(*blobs, *index) ([]*File, error)
+
+	detect func(start []byte) bool // by the first 32 bytes of the file with the headers
+	read   func(r io.ReaderAt, size int64, fn func(number uint32, blob []byte) error) error
 }
 
 var backends = []backend{
-	{SQLite, []string{sqliteName}, []string{"rpmdb.sqlite-journal", "rpmdb.sqlite-shm", "rpmdb.sqlite-wal"}, planSQLite},
+	{
+		name: SQLite, files: []string{sqliteName},
+		stale: []string{"rpmdb.sqlite-journal", "rpmdb.sqlite-shm", "rpmdb.sqlite-wal"},
+		plan:  planSQLite, read: readSQLite,
+		detect: func(start []byte) bool { return bytes.HasPrefix(start, []byte("SQLite format 3\x00")) },
+	},
 }
 
 // otherFiles are those of formats that are not written here, and rpm's lock.
