@@ -73,7 +73,7 @@ def variant(*, name, releases, base = None, user = "0", accounts = {}, dirs = {}
             ))
         base_rootfs = "//variants/%s:%s_rootfs" % (base, release) if base else None
         rootfs = release + "_rootfs"
-        if data or not base:
+        if data or accounts or dirs or files or ca_trust or ld_so_cache or not base:
             _rootfs(
                 name = rootfs,
                 accounts = accounts,

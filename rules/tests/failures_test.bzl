@@ -1,0 +1,92 @@
+"""Tests of the messages of targets that cannot be analyzed."""
+
+load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
+load("//rules:defs.bzl", "rpm_binary", "rpm_package", "rpm_rootfs")
+
+visibility("//rules/tests")
+
+def _impl(ctx):
+    env = analysistest.begin(ctx)
+    for text in ctx.attr.messages:
+        asserts.expect_failure(env, text)
+    return analysistest.end(env)
+
+_ATTRS = {"messages": attr.string_list(mandatory = True)}
+
+_AMD64 = str(Label("//rules/platforms:linux_amd64"))
+_ARM64 = str(Label("//rules/platforms:linux_arm64"))
+_ANY = str(Label("//rules/platforms:any"))
+_PLATFORMS = "//command_line_option:platforms"
+
+_amd64_test = analysistest.make(_impl, attrs = _ATTRS, config_settings = {_PLATFORMS: _AMD64}, expect_failure = True)
+_arm64_test = analysistest.make(_impl, attrs = _ATTRS, config_settings = {_PLATFORMS: _ARM64}, expect_failure = True)
+_no_architecture_test = analysistest.make(_impl, attrs = _ATTRS, config_settings = {_PLATFORMS: _ANY}, expect_failure = True)
+
+def failures_test_suite(name):
+    """All tests of messages.
+
+    Args:
+      name: name of the test suite.
+    """
+    tests = []
+
+    def_test = _definer(name, tests)
+
+    rpm_package(name = "unlocked", rpms = ["@slimrpm_test_unlocked//app"], tags = ["manual"])
+    def_test(_amd64_test, "unlocked", [
+        "release slimrpm_test_unlocked has no lock yet: //rules/tests/release:absent.lock.json",
+        "hint: bazel run @slimrpm_test_unlocked//:lock",
+    ])
+
+    rpm_package(name = "unlocked_with_only", rpms = ["@slimrpm_test_unlocked//only-x86"], deps = "requires", tags = ["manual"])
+    def_test(_amd64_test, "unlocked_with_only", ["hint: bazel run @slimrpm_test_unlocked//:lock"])
+
+    rpm_package(name = "stale", rpms = ["@slimrpm_test_stale//app"], tags = ["manual"])
+    def_test(_amd64_test, "stale", [
+        "the lock of release slimrpm_test_stale is stale: //rules/tests/release:stale.lock.json was made from another //rules/tests/release:rpms.yaml",
+        "hint: make locks",
+    ])
+
+    rpm_package(name = "one_architecture", rpms = ["@slimrpm_test//only-x86"], tags = ["manual"])
+    def_test(_arm64_test, "one_architecture", [
+        "//rules/tests:one_architecture: package only-x86 is not locked for aarch64 in //rules/tests/release:rpms.lock.json",
+        "hint: choose it by select()",
+        "bazel run @slimrpm_test//:lock",
+    ])
+
+    rpm_package(name = "no_architecture", rpms = ["@slimrpm_test//app"], tags = ["manual"])
+    def_test(_no_architecture_test, "no_architecture", ["package app is not locked for the target platform"])
+
+    rpm_rootfs(name = "base", contents = [":app"], tags = ["manual"])
+    rpm_rootfs(name = "mixed", base = ":base", contents = [":other_app"], tags = ["manual"])
+    rpm_package(name = "app", rpms = ["@slimrpm_test//app"], tags = ["manual"])
+    rpm_package(name = "other_app", rpms = ["@slimrpm_test_other//app"], tags = ["manual"])
+    def_test(_amd64_test, "mixed", [
+        "//rules/tests:other_app belongs to release slimrpm_test_other, other contents to slimrpm_test",
+    ])
+
+    rpm_package(name = "mixed_packages", rpms = ["@slimrpm_test//app", "@slimrpm_test_other//glibc"], tags = ["manual"])
+    def_test(_amd64_test, "mixed_packages", ["belongs to release slimrpm_test_other, other contents to slimrpm_test"])
+
+    native.alias(name = "my_app", actual = "@slimrpm_test//app")
+    rpm_package(name = "aliased", rpms = [":my_app"], tags = ["manual"])
+    def_test(_amd64_test, "aliased", ["name package @@", "//app:app by its own label, not through an alias"])
+
+    rpm_binary(name = "relative", binaries = ["app"], rpm = "@slimrpm_test//app", tags = ["manual"])
+    def_test(_amd64_test, "relative", ["binaries has \"app\"; give the absolute path in the image, such as \"/usr/bin/app\""])
+
+    rpm_rootfs(name = "empty", tags = ["manual"])
+    def_test(_amd64_test, "empty", ["//rules/tests:empty: both contents and base are empty"])
+
+    native.filegroup(name = "two_files", srcs = ["closures_test.bzl", "lock_test.bzl"])
+    rpm_rootfs(name = "file_of_two", contents = [":app"], files = {"/etc/x": ":two_files"}, tags = ["manual"])
+    def_test(_amd64_test, "file_of_two", ["files has //rules/tests:two_files, which makes 2 files; it must make one"])
+
+    native.test_suite(name = name, tests = tests)
+
+def _definer(suite, tests):
+    def define(rule, target, messages):
+        rule(name = "%s_%s_test" % (suite, target), messages = messages, target_under_test = target)
+        tests.append("%s_%s_test" % (suite, target))
+
+    return define
