@@ -10,6 +10,9 @@ import (
 	"strings"
 )
 
+// ErrNoHeaderDigest is returned by VerifyHeaderDigests for a package that has nothing to check its header against.
+var ErrNoHeaderDigest = errors.New("the package has no digest of its header")
+
 // VerifyHeaderDigests checks every digest of the main header that the signature header holds. At least one must be there.
 // The notes name what a reader should know, such as that nothing better than SHA1 was found.
 func (p *Package) VerifyHeaderDigests() (notes []string, err error) {
@@ -37,7 +40,7 @@ func (p *Package) VerifyHeaderDigests() (notes []string, err error) {
 	}
 	switch best {
 	case "":
-		return []string{"no header digest"}, nil
+		return nil, fmt.Errorf("%s: %w", p.NEVRA(), ErrNoHeaderDigest)
 	case "SHA1":
 		return []string{"header protected by SHA1 only"}, nil
 	}
@@ -51,7 +54,9 @@ type payloadDigest struct {
 	hash hash.Hash
 }
 
-func (d *payloadDigest) ok() bool { return strings.EqualFold(hex.EncodeToString(d.hash.Sum(nil)), d.want) }
+func (d *payloadDigest) ok() bool {
+	return strings.EqualFold(hex.EncodeToString(d.hash.Sum(nil)), d.want)
+}
 
 func (d *payloadDigest) mismatch() error {
 	return fmt.Errorf("payload digest mismatch: %s is %x, the package says %s", d.what, d.hash.Sum(nil), d.want)

@@ -1,0 +1,108 @@
+package extract
+
+import (
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpm"
+)
+
+// describe reads everything the index says that comes from the header alone.
+func describe(p *rpm.Package) (*pkgindex.Index, []rpm.File, error) {
+	if err := p.CheckInstallable(); err != nil {
+		return nil, nil, err
+	}
+	id, err := p.Main.NEVRA()
+	if err != nil {
+		return nil, nil, err
+	}
+	x := &pkgindex.Index{
+		Schema: pkgindex.Schema, NEVRA: id.String(), Name: id.Name, Epoch: id.Epoch, Version: id.Version, Release: id.Release,
+		Arch: id.Arch,
+	}
+	if err := texts(p.Main, x); err != nil {
+		return nil, nil, err
+	}
+	requires, err := rpm.Dependencies(p.Main)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := rpm.CheckFeatures(requires); err != nil {
+		return nil, nil, err
+	}
+	if x.Provides, err = rpm.Provides(p.Main); err != nil {
+		return nil, nil, err
+	}
+	if x.Scriptlets, err = rpm.Scriptlets(p.Main); err != nil {
+		return nil, nil, err
+	}
+	files, err := rpm.Files(p.Main)
+	if err != nil {
+		return nil, nil, err
+	}
+	return x, files, checkFiles(files)
+}
+
+func texts(h *rpm.Header, x *pkgindex.Index) error {
+	for _, t := range []struct {
+		tag rpm.Tag
+		to  *string
+	}{
+		{rpm.TagSourceRPM, &x.SourceRPM}, {rpm.TagLicense, &x.License}, {rpm.TagSummary, &x.Summary},
+		{rpm.TagVendor, &x.Vendor}, {rpm.TagURL, &x.URL},
+	} {
+		v, _, err := h.String(t.tag)
+		if err != nil {
+			return err
+		}
+		*t.to = v
+	}
+	built, _, err := h.Uint32(rpm.TagBuildTime)
+	if err != nil {
+		return err
+	}
+	x.BuildTime = int64(built)
+	size, _, err := h.SizeAny(rpm.TagSize, rpm.TagLongSize)
+	if err != nil {
+		return err
+	}
+	if size > 1<<62 {
+		return fmt.Errorf("installed size %d", size)
+	}
+	x.InstalledBytes = int64(size)
+	return nil
+}
+
+// checkFiles refuses what the index and the tar cannot hold.
+func checkFiles(files []rpm.File) error {
+	var errs []error
+	for i := range files {
+		f := &files[i]
+		for _, text := range []string{f.Path, f.LinkTarget, f.User, f.Group} {
+			if !utf8.ValidString(text) {
+				errs = append(errs, fmt.Errorf("%q: %q is not UTF-8", f.Path, text))
+				break
+			}
+		}
+		if f.User == "" || f.Group == "" {
+			errs = append(errs, fmt.Errorf("%q: owner %q, group %q: neither may be empty", f.Path, f.User, f.Group))
+		}
+		if f.Ghost() {
+			continue
+		}
+		if f.Type == pkgindex.TypeSocket {
+			errs = append(errs, fmt.Errorf("%q: is a socket, which no archive can hold", f.Path))
+		}
+		if f.Caps != "" {
+			if _, err := rpm.Capability(f.Caps); err != nil {
+				errs = append(errs, fmt.Errorf("%q: %w", f.Path, err))
+			}
+		}
+		if len(errs) > 20 {
+			break
+		}
+	}
+	return errors.Join(errs...)
+}
