@@ -5,7 +5,7 @@ visibility("public")
 _VARIABLE = "SLIMRPM_DEBRPM"
 
 _BUILD = """\
-exports_files(["rpms.lock.json", "rpms.yaml"])
+exports_files(["rpms.lock.json"])
 """
 
 def _debrpm_release_impl(ctx):
@@ -15,9 +15,8 @@ def _debrpm_release_impl(ctx):
     if not folder:
         # An empty lock: whatever needs a package of debrpm fails with the command that makes the release.
         ctx.file("rpms.lock.json", "{}\n")
-        ctx.file("rpms.yaml", "")
         return
-    for name in ["rpms.lock.json", "rpms.yaml", "repo"]:
+    for name in ["rpms.lock.json", "repo"]:
         source = ctx.path(folder).get_child(name)
         if not source.exists:
             fail("%s=%s: it has no %s\nhint: third_party/debrpm/prepare makes this folder; ./bazelw runs it and sets the variable" % (_VARIABLE, folder, name))
