@@ -22,14 +22,18 @@ func richNames(dependency []byte) [][]byte {
 	if !p.group(0) {
 		return nil // rpm looks at nothing behind the closing parenthesis either
 	}
-	slices.SortFunc(p.names, bytes.Compare)
-	names := slices.CompactFunc(p.names, bytes.Equal)
+	names := sortedNames(p.names)
 	for i, name := range names {
 		if name[0] == positive {
 			names[i] = name[1:]
 		}
 	}
 	return names
+}
+
+func sortedNames(names [][]byte) [][]byte {
+	slices.SortFunc(names, bytes.Compare)
+	return slices.CompactFunc(names, bytes.Equal)
 }
 
 type richParser struct {
@@ -120,12 +124,14 @@ func (p *richParser) operator(op string, chain *richChain) bool {
 		chain.mark = len(p.names)
 		p.negated = !p.negated
 	case "else":
-		// The condition counts with both signs: its presence selects one branch, its absence the other.
+		// The condition counts with both signs: its presence selects one branch, its absence the other. Repetitions go at
+		// once, or nested alternatives would double the names each time.
 		for _, name := range p.names[chain.mark:] {
 			flipped := slices.Clone(name)
 			flipped[0] ^= positive ^ negated
 			p.names = append(p.names, flipped)
 		}
+		p.names = append(p.names[:chain.mark], sortedNames(p.names[chain.mark:])...)
 		p.negated = !p.negated
 	default:
 		return false

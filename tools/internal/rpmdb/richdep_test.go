@@ -55,3 +55,19 @@ func TestRichNames(t *testing.T) {
 		}
 	}
 }
+
+// TestRichNamesNested nests alternatives so deeply that names which double at each level would fill the memory.
+func TestRichNamesNested(t *testing.T) {
+	for _, c := range []struct {
+		summary      string
+		depth, names int
+	}{
+		{"as deep as is read", maxRichDepth - 1, 4},
+		{"deeper than is read", maxRichDepth + 1, 0},
+	} {
+		text := strings.Repeat("(x if ", c.depth) + "(x if y)" + strings.Repeat(" else y)", c.depth)
+		if got := richNames([]byte(text)); len(got) != c.names {
+			t.Errorf("%s: got %d names, want %d", c.summary, len(got), c.names)
+		}
+	}
+}

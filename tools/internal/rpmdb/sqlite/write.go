@@ -211,8 +211,9 @@ func (t *tree) writeLeaves(out *writer) (pages []uint32, separators [][]byte, er
 	if t.index {
 		kind = indexLeaf
 	}
+	p := newPage(kind, 0)
 	for l, leaf := range t.levels[0] {
-		p := newPage(kind, 0)
+		p.reset(kind, 0)
 		for i := leaf.first; i < leaf.first+leaf.count; i++ {
 			if err := t.leafCellTo(out, p, i); err != nil {
 				return nil, nil, err
@@ -277,6 +278,7 @@ type writer struct {
 	w            *bufio.Writer
 	next         uint32 // number of the next page
 	record, cell []byte
+	scratch      page // of an overflow chain
 }
 
 func (out *writer) page(p *page) (uint32, error) {
@@ -288,7 +290,7 @@ func (out *writer) page(p *page) (uint32, error) {
 
 // overflow writes data as a chain of overflow pages.
 func (out *writer) overflow(data []byte) error {
-	var buf [pageSize]byte
+	buf := &out.scratch.buf
 	for len(data) > 0 {
 		n := min(len(data), overflowData)
 		next := out.next + 1
@@ -317,12 +319,17 @@ type page struct {
 }
 
 func newPage(kind byte, header int) *page {
-	p := &page{header: header, pointers: header + leafHeader, content: pageSize}
+	p := &page{}
+	p.reset(kind, header)
+	return p
+}
+
+func (p *page) reset(kind byte, header int) {
+	*p = page{header: header, pointers: header + leafHeader, content: pageSize}
 	if kind == tableInterior || kind == indexInterior {
 		p.pointers = header + interiorHeader
 	}
 	p.buf[header] = kind
-	return p
 }
 
 // add appends a cell; the plan has made sure that it fits.
