@@ -3,4 +3,317 @@
 // It follows rpm's own rules for a first installation (which files are laid down, which states the package database gets,
 // what is a conflict), with two differences that make images correct instead of silently wrong: a file owner that no
 // account of the image has is an error, and scriptlets are not run but emulated where they are understood, and reported.
+//
+// Order of the steps: files of packages, removals, accounts, what the spec adds, alternatives, CA stores, removals again,
+// ld.so.cache, file states, package database. The result does not depend on the order of the inputs.
 package compose
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/accounts"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rootfs"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/selection"
+)
+
+// Package is one package as rpmextract leaves it. Payload and Header are paths on the host; a package of the base needs no
+// Payload.
+type Package struct {
+	Index           *pkgindex.Index
+	Payload, Header string
+}
+
+// Input is everything an image is made of.
+type Input struct {
+	Spec         *Spec
+	Selection    *selection.Selection
+	Packages     []Package // that may ship; those that Selection does not name are left out
+	BasePackages []Package // all of the base's package database
+	Base         *rootfs.Tree
+}
+
+// Result is the composed image.
+type Result struct {
+	Tree   *rootfs.Tree
+	Layer  *rootfs.Layer
+	Report *Report
+}
+
+// pkg is a package on its way into the image.
+type pkg struct {
+	Package
+	partial bool
+	base    bool
+	layer   int
+	states  []byte   // one per file; what is '0' after the policies ships
+	paths   []string // canonical paths of the files; empty for those that do not ship
+}
+
+// composer holds the state of one composition.
+type composer struct {
+	in     *Input
+	spec   *Spec
+	fs     *rootfs.FS
+	before map[string]rootfs.Entry // the base's entries, by path
+	layer  int
+	own    []*pkg // by NEVRA
+	based  []*pkg // by NEVRA
+	claims map[string][]claim
+	db     *accounts.DB
+	want   wanted // what scriptlets ask for
+	hits   map[string]int
+	glibc  string
+	report *Report
+}
+
+// claim is a file of a package at a path.
+type claim struct {
+	pkg *pkg
+	i   int
+}
+
+func (c claim) file() *pkgindex.File { return &c.pkg.Index.Files[c.i] }
+
+// Compose builds the image.
+func Compose(in *Input) (*Result, error) {
+	c := &composer{in: in, spec: in.Spec, before: map[string]rootfs.Entry{}, hits: map[string]int{}}
+	c.report = newReport(in.Spec)
+	if err := c.load(); err != nil {
+		return nil, err
+	}
+	for _, step := range []func() error{
+		c.applyPolicies, c.place, c.readScriptlets, c.removeMatches, c.settleAccounts, c.addContents, c.settleAlternatives,
+		c.settleCATrust, c.removeMatches, c.checkRemovals, c.writeLdCache, c.settleStates, c.writeRPMDB, c.checkScriptlets,
+	} {
+		if err := step(); err != nil {
+			return nil, fmt.Errorf("composing %s: %w", c.spec.Label, err)
+		}
+	}
+	return c.result()
+}
+
+// load checks that the inputs belong together and sorts them.
+func (c *composer) load() error {
+	sel, spec := c.in.Selection, c.spec
+	if sel.Schema != selection.Schema {
+		return fmt.Errorf("selection: schema %d, this tool reads %d", sel.Schema, selection.Schema)
+	}
+	if sel.Release != spec.Release || sel.Arch != spec.Arch {
+		return fmt.Errorf("selection is for %s %s, the spec for %s %s", sel.Release, sel.Arch, spec.Release, spec.Arch)
+	}
+	byNEVRA := map[string]Package{}
+	for _, p := range c.in.Packages {
+		if _, twice := byNEVRA[p.Index.NEVRA]; twice {
+			return fmt.Errorf("package %s is given twice", p.Index.NEVRA)
+		}
+		byNEVRA[p.Index.NEVRA] = p
+	}
+	if err := c.loadBase(); err != nil {
+		return err
+	}
+	names := map[string]string{}
+	for _, p := range c.based {
+		names[p.Index.Name] = p.Index.NEVRA
+	}
+	for _, s := range sel.Packages {
+		p, ok := byNEVRA[s.NEVRA]
+		if !ok {
+			return fmt.Errorf("selected package %s has no --index", s.NEVRA)
+		}
+		if other, twice := names[p.Index.Name]; twice {
+			return fmt.Errorf("package %s is selected, but the image has %s already", s.NEVRA, other)
+		}
+		names[p.Index.Name] = s.NEVRA
+		own := &pkg{Package: p, partial: s.Partial, layer: c.layer}
+		if err := own.choose(s.Files); err != nil {
+			return err
+		}
+		c.own = append(c.own, own)
+	}
+	sort.Slice(c.own, func(i, j int) bool { return c.own[i].Index.NEVRA < c.own[j].Index.NEVRA })
+	return nil
+}
+
+func (c *composer) loadBase() error {
+	base := c.in.Base
+	if base == nil {
+		if len(c.in.BasePackages) > 0 {
+			return fmt.Errorf("packages of a base are given, but no --base-tree")
+		}
+		c.fs = rootfs.NewFS(nil)
+		return nil
+	}
+	if base.Release != c.spec.Release || base.Arch != c.spec.Arch {
+		return fmt.Errorf("base %s is for %s %s, this image for %s %s", base.Label, base.Release, base.Arch, c.spec.Release, c.spec.Arch)
+	}
+	c.layer = base.Layers
+	entries := make([]*rootfs.Entry, len(base.Entries))
+	for i, e := range base.Entries {
+		c.before[e.Path] = *e
+		mine := *e
+		mine.Owners = slices.Clone(e.Owners)
+		mine.Content = rootfs.Content{Data: []byte(e.Text)} // only where the text is the whole content; see readEntry
+		entries[i] = &mine
+	}
+	c.fs = rootfs.NewFS(entries)
+	byNEVRA := map[string]Package{}
+	for _, p := range c.in.BasePackages {
+		byNEVRA[p.Index.NEVRA] = p
+	}
+	for _, p := range base.Packages {
+		b, ok := byNEVRA[p.NEVRA]
+		if !ok {
+			return fmt.Errorf("package %s of the base %s has no --base-index", p.NEVRA, base.Label)
+		}
+		if len(p.FileStates) != len(b.Index.Files) {
+			return fmt.Errorf("package %s: %d file states in %s, %d files in its index", p.NEVRA, len(p.FileStates), base.Label, len(b.Index.Files))
+		}
+		c.based = append(c.based, &pkg{Package: b, partial: p.Partial, base: true, layer: p.Layer, states: []byte(p.FileStates)})
+	}
+	return nil
+}
+
+// choose gives every file state 0 that the selection wants. Of a partial package that is the files named and those of its
+// own directories that lead to them.
+func (p *pkg) choose(files []string) error {
+	p.states = make([]byte, len(p.Index.Files))
+	p.paths = make([]string, len(p.Index.Files))
+	if !p.partial {
+		for i := range p.states {
+			p.states[i] = '0'
+		}
+		return nil
+	}
+	named, dirs := map[string]bool{}, map[string]bool{}
+	for _, f := range files {
+		named[f] = true
+		for dir := rootfs.Dir(f); !dirs[dir]; dir = rootfs.Dir(dir) {
+			dirs[dir] = true
+		}
+	}
+	for i := range p.Index.Files {
+		f := &p.Index.Files[i]
+		p.states[i] = '1'
+		if named[f.Path] || f.Ghost() || (f.Type == pkgindex.TypeDir && dirs[f.Path]) {
+			p.states[i] = '0'
+			delete(named, f.Path)
+		}
+	}
+	if len(named) > 0 {
+		return fmt.Errorf("package %s has no file %s", p.Index.NEVRA, strings.Join(sortedKeys(named), ", "))
+	}
+	return nil
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	out := make([]string, 0, len(m))
+	for k := range m {
+		out = append(out, k)
+	}
+	sort.Strings(out)
+	return out
+}
+
+// put adds an entry of this layer and the parents it needs.
+func (c *composer) put(e *rootfs.Entry) error {
+	if err := c.mkParents(e.Path); err != nil {
+		return err
+	}
+	if old := c.fs.Get(e.Path); old != nil && (old.Type == pkgindex.TypeDir) != (e.Type == pkgindex.TypeDir) {
+		if old.Type == pkgindex.TypeDir && len(c.fs.Under(e.Path)) > 0 {
+			return fmt.Errorf("%s is a directory that is not empty (%s)", e.Path, strings.Join(old.Owners, ", "))
+		}
+	}
+	e.Layer = c.layer
+	c.fs.Put(e)
+	return nil
+}
+
+// mkParents makes the missing parents of a canonical path, as rpm does: 0755 root:root.
+func (c *composer) mkParents(p string) error {
+	for dir := rootfs.Dir(p); dir != "/"; dir = rootfs.Dir(dir) {
+		e := c.fs.Get(dir)
+		if e != nil && e.Type == pkgindex.TypeDir {
+			return nil
+		}
+		if e != nil {
+			return fmt.Errorf("%s: its parent %s is a %s (%s)", p, dir, e.Type, strings.Join(e.Owners, ", "))
+		}
+		c.fs.Put(&rootfs.Entry{Path: dir, Type: pkgindex.TypeDir, Mode: 0o755, ModTime: c.spec.SourceDateEpoch,
+			Owners: []string{rootfs.MadeBy("parents")}, Layer: c.layer})
+	}
+	return nil
+}
+
+// result settles which entries belong to the new layer and puts the outputs together.
+func (c *composer) result() (*Result, error) {
+	t := &rootfs.Tree{Schema: rootfs.Schema, Label: c.spec.Label, Release: c.spec.Release, Arch: c.spec.Arch,
+		Layers: c.layer + 1, Glibc: c.glibc, Entries: c.fs.Entries()}
+	if c.spec.RPMDB != nil {
+		t.RPMDB = rootfs.RPMDB{Backend: c.spec.RPMDB.Backend, Path: c.spec.RPMDB.Path}
+	}
+	for _, e := range t.Entries {
+		if old, ok := c.before[e.Path]; ok && e.Layer == c.layer && sameContent(&old, e) {
+			e.Layer = old.Layer
+		}
+		if e.Type == pkgindex.TypeFile && e.HardLink == "" && rootfs.KeepsText(e.Path, e.SizeBytes) && e.Text == "" {
+			data, err := c.readEntry(e)
+			if err != nil {
+				return nil, err
+			}
+			e.Text = string(data)
+		}
+		slices.Sort(e.Owners)
+		e.Owners = slices.Compact(e.Owners)
+	}
+	c.addPackages(t)
+	layer := &rootfs.Layer{Entries: t.Entries, Number: c.layer, Time: c.spec.SourceDateEpoch}
+	if c.in.Base != nil {
+		layer.Removed = rootfs.Removed(c.in.Base.Entries, c.fs)
+	}
+	c.report.finish(t, layer)
+	return &Result{t, layer, c.report}, nil
+}
+
+func (c *composer) addPackages(t *rootfs.Tree) {
+	size := map[string]int64{}
+	for _, e := range t.Entries {
+		if e.Type != pkgindex.TypeFile || e.HardLink != "" {
+			continue
+		}
+		for _, owner := range e.Owners {
+			size[owner] += e.SizeBytes
+		}
+	}
+	for _, p := range c.all() {
+		x := p.Index
+		t.Packages = append(t.Packages, rootfs.Package{Name: x.Name, NEVRA: x.NEVRA, Arch: x.Arch, Partial: p.partial, Layer: p.layer,
+			FileStates: string(p.states), SizeBytes: size[x.NEVRA], License: x.License, SourceRPM: x.SourceRPM})
+	}
+}
+
+// all returns the packages of the image, the base's included, by NEVRA.
+func (c *composer) all() []*pkg {
+	all := append(slices.Clone(c.based), c.own...)
+	sort.Slice(all, func(i, j int) bool { return all[i].Index.NEVRA < all[j].Index.NEVRA })
+	return all
+}
+
+// sameContent reports whether two states of a path need no new tar entry.
+func sameContent(a, b *rootfs.Entry) bool {
+	if a.Type != b.Type || a.Mode != b.Mode || a.UID != b.UID || a.GID != b.GID || a.ModTime != b.ModTime || a.Link != b.Link ||
+		a.HardLink != b.HardLink || a.SizeBytes != b.SizeBytes || a.SHA256 != b.SHA256 || a.Caps != b.Caps ||
+		a.RdevMajor != b.RdevMajor || a.RdevMinor != b.RdevMinor || len(a.Xattrs) != len(b.Xattrs) {
+		return false
+	}
+	for k, v := range a.Xattrs {
+		if w, ok := b.Xattrs[k]; !ok || string(v) != string(w) {
+			return false
+		}
+	}
+	return true
+}

@@ -146,7 +146,8 @@ func Write(w io.Writer, t *Tree) error {
 		Arch    string `json:"arch"`
 		Layers  int    `json:"layers"`
 		RPMDB   RPMDB  `json:"rpmdb"`
-	}{t.Schema, t.Label, t.Release, t.Arch, t.Layers, t.RPMDB})
+		Glibc   string `json:"glibc,omitempty"`
+	}{t.Schema, t.Label, t.Release, t.Arch, t.Layers, t.RPMDB, t.Glibc})
 	if err != nil {
 		return fmt.Errorf("writing tree: %w", err)
 	}

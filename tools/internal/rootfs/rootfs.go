@@ -17,8 +17,9 @@ type Tree struct {
 	Arch     string    `json:"arch"`
 	Layers   int       `json:"layers"` // number of layers, base layers included; the newest is Layers-1
 	RPMDB    RPMDB     `json:"rpmdb"`
-	Packages []Package `json:"packages"` // by NEVRA, bytewise
-	Entries  []*Entry  `json:"entries"`  // by Path, bytewise
+	Glibc    string    `json:"glibc,omitempty"` // how the image's C library calls itself: "(GNU libc) stable release version 2.34"
+	Packages []Package `json:"packages"`        // by NEVRA, bytewise
+	Entries  []*Entry  `json:"entries"`         // by Path, bytewise
 }
 
 // RPMDB says where the image keeps its package database, and in which backend.

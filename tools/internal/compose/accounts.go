@@ -1,0 +1,288 @@
+package compose
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/accounts"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rootfs"
+)
+
+// maxShownOwners bounds the list of unknown owners in an error.
+const maxShownOwners = 20
+
+// settleAccounts decides the accounts of the image, writes the files and gives every package file its numeric owner.
+func (c *composer) settleAccounts() error {
+	if err := c.loadAccounts(); err != nil {
+		return err
+	}
+	requests, err := c.sysusers()
+	if err != nil {
+		return err
+	}
+	for _, a := range c.want.accounts {
+		requests = append(requests, a)
+	}
+	before := map[string]bool{}
+	for _, u := range c.db.Users {
+		before["user "+u.Name] = true
+	}
+	for _, g := range c.db.Groups {
+		before["group "+g.Name] = true
+	}
+	if err := c.setSpecAccounts(); err != nil {
+		return err
+	}
+	if err := c.db.Apply(requests); err != nil {
+		return cli.Hint(err, "give the account a fixed id with the accounts attribute")
+	}
+	for _, u := range c.db.Users {
+		if !before["user "+u.Name] {
+			c.report.Accounts = append(c.report.Accounts, ReportAccount{"user", u.Name, u.UID})
+		}
+	}
+	for _, g := range c.db.Groups {
+		if !before["group "+g.Name] {
+			c.report.Accounts = append(c.report.Accounts, ReportAccount{"group", g.Name, g.GID})
+		}
+	}
+	if err := c.settleOwners(); err != nil {
+		return err
+	}
+	return c.writeAccounts()
+}
+
+// loadAccounts reads the accounts that packages and the base bring: /etc/passwd and its companions, or on Debian, where a
+// scriptlet copies them, the masters of base-passwd.
+func (c *composer) loadAccounts() error {
+	c.db = accounts.New()
+	if c.spec.Accounts.Replace {
+		return nil
+	}
+	var f accounts.Files
+	for _, x := range []struct {
+		to    *[]byte
+		paths []string
+	}{
+		{&f.Passwd, []string{"/etc/passwd", "/usr/share/base-passwd/passwd.master"}},
+		{&f.Group, []string{"/etc/group", "/usr/share/base-passwd/group.master"}},
+		{&f.Shadow, []string{"/etc/shadow"}},
+		{&f.GShadow, []string{"/etc/gshadow"}},
+	} {
+		for _, path := range x.paths {
+			e := c.fs.Stat(path)
+			if e == nil || e.Type != pkgindex.TypeFile {
+				continue
+			}
+			data, err := c.readEntry(e)
+			if err != nil {
+				return err
+			}
+			*x.to = data
+			break
+		}
+	}
+	db, err := accounts.Load(f)
+	if err != nil {
+		return err
+	}
+	c.db = db
+	return nil
+}
+
+func (c *composer) setSpecAccounts() error {
+	a := &c.spec.Accounts
+	for _, g := range a.Groups {
+		if err := c.db.SetGroup(accounts.Group{Name: g.Name, GID: g.GID, Members: g.Members}); err != nil {
+			return fmt.Errorf("accounts: %w", err)
+		}
+	}
+	for _, u := range a.Users {
+		if err := c.db.SetUser(accounts.User{Name: u.Name, UID: u.UID, GID: u.GID, Gecos: u.Gecos, Home: orDefault(u.Home, "/"),
+			Shell: orDefault(u.Shell, "/sbin/nologin")}); err != nil {
+			return fmt.Errorf("accounts: %w", err)
+		}
+	}
+	// A primary group without a name would make ls and rootcheck stumble; the user can name it in one line.
+	for _, u := range a.Users {
+		found := false
+		for _, g := range c.db.Groups {
+			found = found || g.GID == u.GID
+		}
+		if !found {
+			return cli.Hint(fmt.Errorf("accounts: user %s: no group has gid %d", u.Name, u.GID), "add a group with gid %d to the accounts attribute", u.GID)
+		}
+	}
+	return nil
+}
+
+// sysusers reads the sysusers.d files of the tree: those in /etc replace those of the same name in /usr/lib.
+func (c *composer) sysusers() ([]accounts.Request, error) {
+	files := map[string]*rootfs.Entry{}
+	for _, dir := range []string{"/usr/lib/sysusers.d", "/etc/sysusers.d"} {
+		for _, e := range c.fs.List(dir) {
+			if e.Type == pkgindex.TypeFile && strings.HasSuffix(e.Path, ".conf") {
+				files[rootfs.Base(e.Path)] = e
+			}
+		}
+	}
+	var out []accounts.Request
+	for _, name := range sortedKeys(files) {
+		e := files[name]
+		if e.Layer != c.layer {
+			continue // applied when the base was made
+		}
+		data, err := c.readEntry(e)
+		if err != nil {
+			return nil, err
+		}
+		requests, err := accounts.ParseSysusers(data)
+		if err != nil {
+			return nil, fmt.Errorf("reading %s of %s: %w", e.Path, strings.Join(e.Owners, ", "), err)
+		}
+		out = append(out, requests...)
+	}
+	return out, nil
+}
+
+// settleOwners turns the owner names of all new package files into numbers.
+func (c *composer) settleOwners() error {
+	var conflicts []error
+	unknown := map[string][]string{}
+	for _, path := range sortedKeys(c.claims) {
+		for _, cl := range c.claims[path] {
+			f := cl.file()
+			e := c.fs.Get(path)
+			if e == nil {
+				continue // removed
+			}
+			uid, okU := c.uid(f.User)
+			gid, okG := c.gid(f.Group)
+			where := fmt.Sprintf("%s of %s", f.Path, cl.pkg.Index.NEVRA)
+			if !okU {
+				unknown["user "+f.User] = append(unknown["user "+f.User], where)
+			}
+			if !okG {
+				unknown["group "+f.Group] = append(unknown["group "+f.Group], where)
+			}
+			if !okU || !okG || cl.pkg.states[cl.i] != '0' {
+				continue
+			}
+			if e.Layer == c.layer {
+				e.UID, e.GID = uid, gid
+			} else if (e.UID != uid || e.GID != gid) && c.isBasePackage(e.Owners[0]) {
+				conflicts = append(conflicts, fmt.Errorf("file conflict: %s: %s and the base: owner %d:%d against %d:%d", path,
+					cl.pkg.Index.NEVRA, uid, gid, e.UID, e.GID))
+			}
+		}
+	}
+	if len(unknown) > 0 {
+		return unknownOwners(unknown)
+	}
+	return conflictError(conflicts)
+}
+
+func unknownOwners(unknown map[string][]string) error {
+	var errs []error
+	for _, name := range sortedKeys(unknown) {
+		files := unknown[name]
+		text := files[0]
+		if len(files) > 1 {
+			text = fmt.Sprintf("%s and %d more files", text, len(files)-1)
+		}
+		if errs = append(errs, fmt.Errorf("unknown %s: owner of %s", name, text)); len(errs) == maxShownOwners {
+			break
+		}
+	}
+	names := strings.Join(sortedKeys(unknown), ", ")
+	return cli.Hint(errors.Join(errs...), "add %s to the accounts attribute, or the package that makes it to the contents", names)
+}
+
+// uid resolves a user name, or a number where no user has that name. "root" is 0 also in an image without accounts.
+func (c *composer) uid(name string) (int, bool) {
+	if u := c.db.User(name); u != nil {
+		return u.UID, true
+	}
+	return numeric(name)
+}
+
+func (c *composer) gid(name string) (int, bool) {
+	if g := c.db.Group(name); g != nil {
+		return g.GID, true
+	}
+	return numeric(name)
+}
+
+func numeric(name string) (int, bool) {
+	if name == "root" {
+		return 0, true
+	}
+	n, err := strconv.ParseUint(name, 10, 31)
+	return int(n), err == nil
+}
+
+func orDefault(s, def string) string {
+	if s == "" {
+		return def
+	}
+	return s
+}
+
+// writeAccounts writes those of the four files that differ from what the tree has. An image without any account gets none.
+func (c *composer) writeAccounts() error {
+	if len(c.db.Users) == 0 && len(c.db.Groups) == 0 {
+		return nil
+	}
+	f := c.db.Write()
+	// Debian lets the group shadow read the secrets, others nobody.
+	mode, gid := uint32(0), 0
+	if g := c.db.Group("shadow"); g != nil {
+		mode, gid = 0o640, g.GID
+	}
+	for _, x := range []struct {
+		path string
+		data []byte
+		mode uint32
+		gid  int
+	}{
+		{"/etc/passwd", f.Passwd, 0o644, 0},
+		{"/etc/group", f.Group, 0o644, 0},
+		{"/etc/shadow", f.Shadow, mode, gid},
+		{"/etc/gshadow", f.GShadow, mode, gid},
+	} {
+		if err := c.rewrite(x.path, x.data, &rootfs.Entry{Mode: x.mode, GID: x.gid}, "accounts"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rewrite puts data at path as the work of a step. An existing file keeps its mode, owner and packages; one that has the
+// data already is left alone.
+func (c *composer) rewrite(path string, data []byte, fresh *rootfs.Entry, step string) error {
+	path, err := c.fs.Follow(path)
+	if err != nil {
+		return err
+	}
+	e := fresh
+	e.Path, e.Owners = path, []string{rootfs.MadeBy(step)}
+	if old := c.fs.Get(path); old != nil {
+		if old.Type != pkgindex.TypeFile {
+			return fmt.Errorf("writing %s: it is a %s (%s)", path, old.Type, strings.Join(old.Owners, ", "))
+		}
+		have, err := c.readEntry(old)
+		if err == nil && bytes.Equal(have, data) {
+			return nil
+		}
+		e.Mode, e.UID, e.GID, e.Flags = old.Mode, old.UID, old.GID, old.Flags
+		e.Owners = append(e.Owners, old.Owners...)
+	}
+	setData(e, data)
+	e.ModTime = c.spec.SourceDateEpoch
+	return c.put(e)
+}

@@ -1,0 +1,185 @@
+package compose
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/alternatives"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rootfs"
+)
+
+// settleAlternatives builds the groups from the base's state, the scriptlets and the spec, in this order, and writes links
+// and state files of those that changed.
+func (c *composer) settleAlternatives() error {
+	if len(c.want.alternatives) == 0 && len(c.spec.Alternatives) == 0 {
+		return nil
+	}
+	layout := c.alternativesLayout()
+	groups, err := c.loadAlternatives(layout)
+	if err != nil {
+		return err
+	}
+	changed := map[string]bool{}
+	for i := range c.want.alternatives {
+		op := &c.want.alternatives[i]
+		if op.Kind == alternatives.OpInstall && c.fs.Stat(op.Install.Choice.Path) == nil {
+			c.report.Notes = append(c.report.Notes, fmt.Sprintf("alternative %s: %s is not in the image", op.Name, op.Install.Choice.Path))
+			continue
+		}
+		if err := applyOperation(groups, op); err != nil {
+			return err
+		}
+		changed[op.Name] = true
+	}
+	for i := range c.spec.Alternatives {
+		a := &c.spec.Alternatives[i]
+		if err := c.applyAlternative(groups, a); err != nil {
+			return fmt.Errorf("alternatives: %w", err)
+		}
+		changed[a.Name] = true
+	}
+	for _, name := range sortedKeys(changed) {
+		if g := groups[name]; g != nil {
+			if err := c.writeAlternative(layout, g); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func applyOperation(groups map[string]*alternatives.Group, op *alternatives.Operation) error {
+	g := groups[op.Name]
+	if g == nil {
+		if op.Kind != alternatives.OpInstall {
+			return fmt.Errorf("alternative %s: no package registers it", op.Name)
+		}
+		g = &alternatives.Group{}
+		groups[op.Name] = g
+	}
+	switch op.Kind {
+	case alternatives.OpInstall:
+		return g.Install(op.Install)
+	case alternatives.OpSet:
+		return g.Set(op.Path)
+	case alternatives.OpRemove:
+		return g.Remove(op.Path)
+	}
+	g.Manual, g.Choice = false, ""
+	return nil
+}
+
+// applyAlternative is one attribute of the spec. What a user writes must be there: a path that the image lacks is an error.
+func (c *composer) applyAlternative(groups map[string]*alternatives.Group, a *Alternative) error {
+	if a.Remove {
+		return applyOperation(groups, &alternatives.Operation{Kind: alternatives.OpRemove, Name: a.Name, Path: a.Path})
+	}
+	if a.Link != "" {
+		in := alternatives.Install{Name: a.Name, Link: a.Link, Choice: alternatives.Choice{Path: a.Path, Priority: a.Priority, Slaves: map[string]string{}}}
+		for _, s := range a.Slaves {
+			in.SlaveLinks = append(in.SlaveLinks, alternatives.SlaveLink{Name: s.Name, Link: s.Link})
+			in.Choice.Slaves[s.Name] = s.Path
+		}
+		if err := in.Check(); err != nil {
+			return err
+		}
+		if c.fs.Stat(a.Path) == nil {
+			return fmt.Errorf("alternative %s: %s is not in the image", a.Name, a.Path)
+		}
+		if err := applyOperation(groups, &alternatives.Operation{Kind: alternatives.OpInstall, Name: a.Name, Install: in}); err != nil {
+			return err
+		}
+	}
+	if a.Set {
+		return applyOperation(groups, &alternatives.Operation{Kind: alternatives.OpSet, Name: a.Name, Path: a.Path})
+	}
+	if a.Link == "" {
+		return fmt.Errorf("alternative %s: neither link nor set nor remove", a.Name)
+	}
+	return nil
+}
+
+// alternativesLayout tells the layout from the spec, or from the program and the state directory that the image has.
+func (c *composer) alternativesLayout() string {
+	if c.spec.AlternativesLayout != "" {
+		return c.spec.AlternativesLayout
+	}
+	for _, sign := range []string{"/var/lib/dpkg", "/etc/debian_version", "/usr/bin/dpkg"} {
+		if c.fs.Stat(sign) != nil {
+			return alternatives.Dpkg
+		}
+	}
+	return alternatives.Chkconfig
+}
+
+func (c *composer) loadAlternatives(layout string) (map[string]*alternatives.Group, error) {
+	groups := map[string]*alternatives.Group{}
+	dir, err := c.fs.Follow(alternatives.StateDir(layout))
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range c.fs.List(dir) {
+		if e.Type != pkgindex.TypeFile {
+			continue
+		}
+		data, err := c.readEntry(e)
+		if err != nil {
+			return nil, err
+		}
+		name, choice := rootfs.Base(e.Path), ""
+		if link := c.fs.Get(alternatives.LinkDir + "/" + name); link != nil {
+			choice = link.Link
+		}
+		if groups[name], err = alternatives.Parse(layout, name, data, choice); err != nil {
+			return nil, err
+		}
+	}
+	return groups, nil
+}
+
+// writeAlternative makes the links of a group and takes out those of slaves that the choice does not have.
+func (c *composer) writeAlternative(layout string, g *alternatives.Group) error {
+	for _, s := range g.Slaves {
+		if path, err := c.fs.Canonical(s.Link); err == nil {
+			if e := c.fs.Get(path); e != nil && e.Type == pkgindex.TypeSymlink && e.Link == alternatives.LinkDir+"/"+s.Name {
+				c.fs.Remove(path)
+				c.fs.Remove(alternatives.LinkDir + "/" + s.Name)
+			}
+		}
+	}
+	exists := func(path string) bool { return c.fs.Stat(path) != nil }
+	for _, l := range g.Links(exists) {
+		if err := c.putLink(l.Path, l.Target, "alternatives"); err != nil {
+			return fmt.Errorf("alternative %s: %w", g.Name, err)
+		}
+	}
+	if current := g.Current(); current != nil {
+		c.report.Alternatives = append(c.report.Alternatives, ReportChoice{g.Name, current.Path, g.Manual})
+	}
+	data, err := g.Encode(layout)
+	if err != nil {
+		return err
+	}
+	return c.rewrite(alternatives.StateDir(layout)+"/"+g.Name, data, &rootfs.Entry{Mode: 0o644}, "alternatives")
+}
+
+// putLink makes a symbolic link as the work of a step. It may replace a link, but a file of a package only if that is a ghost.
+func (c *composer) putLink(path, target, step string) error {
+	path, err := c.fs.Canonical(path)
+	if err != nil {
+		return err
+	}
+	e := &rootfs.Entry{Path: path, Type: pkgindex.TypeSymlink, Mode: 0o777, Link: target, ModTime: c.spec.SourceDateEpoch,
+		Owners: []string{rootfs.MadeBy(step)}}
+	if old := c.fs.Get(path); old != nil {
+		if old.Type != pkgindex.TypeSymlink {
+			return fmt.Errorf("%s is a %s of %s", path, old.Type, strings.Join(old.Owners, ", "))
+		}
+		if old.Link == target {
+			return nil
+		}
+		e.Owners = append(e.Owners, old.Owners...)
+	}
+	return c.put(e)
+}

@@ -1,0 +1,123 @@
+package compose
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rootfs"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpmdb"
+)
+
+// settleStates makes the file states true of the finished tree: a file that is not there is "not installed", one that the
+// spec or a step changed is "replaced", so that rpm -V neither misses the one nor compares the other.
+func (c *composer) settleStates() error {
+	for _, p := range c.all() {
+		for i := range p.Index.Files {
+			f := &p.Index.Files[i]
+			if p.states[i] != '0' && !(p.base && p.states[i] == '2') {
+				continue
+			}
+			path, err := c.fs.Canonical(f.Path)
+			if err != nil {
+				return err
+			}
+			e := c.fs.Get(path)
+			if p.base && (e != nil && e.Layer != c.layer) {
+				continue // as the base left it
+			}
+			if state := c.state(claim{p, i}, e); state != p.states[i] {
+				p.states[i] = state
+				if state == '2' {
+					c.report.Replaced = append(c.report.Replaced, f.Path)
+				}
+			}
+		}
+		for _, path := range p.paths {
+			if e := c.fs.Get(path); path != "" && e != nil && !slices.Contains(e.Owners, p.Index.NEVRA) {
+				e.Owners = append(e.Owners, p.Index.NEVRA) // ghosts that something made
+			}
+		}
+	}
+	c.report.Replaced = slices.Compact(slices.Sorted(slices.Values(c.report.Replaced)))
+	return nil
+}
+
+func (c *composer) state(cl claim, e *rootfs.Entry) byte {
+	f := cl.content()
+	if e == nil {
+		if f.Ghost() {
+			return '0'
+		}
+		return '1'
+	}
+	uid, okU := c.uid(f.User)
+	gid, okG := c.gid(f.Group)
+	same := e.Type == f.Type && okU && okG && e.UID == uid && e.GID == gid && (f.Type == pkgindex.TypeSymlink || e.Mode == f.Mode)
+	if same && !f.Ghost() {
+		switch f.Type {
+		case pkgindex.TypeFile:
+			same = e.SHA256 == f.SHA256 && e.SizeBytes == f.SizeBytes && e.ModTime == f.ModTime && e.Caps == f.Caps
+		case pkgindex.TypeSymlink:
+			same = e.Link == f.LinkTarget
+		case pkgindex.TypeChar, pkgindex.TypeBlock:
+			same = e.RdevMajor == f.RdevMajor && e.RdevMinor == f.RdevMinor
+		}
+	}
+	if same {
+		return '0'
+	}
+	return '2'
+}
+
+// writeRPMDB makes the package database of all packages, the base's included, and takes out what a base left beside it.
+func (c *composer) writeRPMDB() error {
+	if c.spec.RPMDB == nil {
+		return nil
+	}
+	if b := c.in.Base; b != nil && b.RPMDB.Path != "" && b.RPMDB.Path != c.spec.RPMDB.Path {
+		return fmt.Errorf("rpmdb: the base keeps it in %s, this image in %s", b.RPMDB.Path, c.spec.RPMDB.Path)
+	}
+	dir, err := c.fs.Follow(c.spec.RPMDB.Path)
+	if err != nil {
+		return fmt.Errorf("rpmdb: %w", err)
+	}
+	opts := rpmdb.Options{Backend: rpmdb.Backend(c.spec.RPMDB.Backend), Arch: c.spec.Arch, InstallTID: uint32(c.spec.SourceDateEpoch)}
+	for _, p := range c.all() {
+		header := p.Header
+		opts.Packages = append(opts.Packages, rpmdb.Installed{
+			Open:       func() (io.ReadCloser, error) { return os.Open(header) },
+			FileStates: numericStates(p.states),
+		})
+	}
+	db, err := rpmdb.Plan(opts)
+	if err != nil {
+		return err
+	}
+	for _, name := range db.Stale {
+		c.fs.Remove(rootfs.Join(dir, name))
+	}
+	for _, f := range db.Files {
+		data, err := f.Bytes()
+		if err != nil {
+			return err
+		}
+		e := &rootfs.Entry{Path: rootfs.Join(dir, f.Name), Mode: f.Mode, ModTime: c.spec.SourceDateEpoch, Owners: []string{rootfs.MadeBy("rpmdb")}}
+		setData(e, data)
+		if err := c.put(e); err != nil {
+			return fmt.Errorf("rpmdb: %w", err)
+		}
+	}
+	return nil
+}
+
+// numericStates turns the digits of tree.json into rpm's numbers.
+func numericStates(states []byte) []byte {
+	out := make([]byte, len(states))
+	for i, s := range states {
+		out[i] = s - '0'
+	}
+	return out
+}

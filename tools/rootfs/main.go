@@ -1,0 +1,148 @@
+// Command rootfs composes the root filesystem of an image and writes it as one layer.
+//
+//	rootfs --spec=F --selection=F [--index=F --payload=F --header=F ...] [--base-index=F --base-header=F ...] [--base-tree=F]
+//	       --layer=OUT.tar --tree=OUT.json --report=OUT.json
+//
+// The i-th --index, --payload and --header are what rpmextract made of one package; packages that the selection does not
+// name are ignored. With --base-tree the layer holds only what the base lacks, and --base-index and --base-header name all
+// packages of the base, because the package database is written anew for both.
+//
+// The layer is an uncompressed tar; tree.json describes the whole root filesystem, base included; report.json says what was
+// left out and what became of every scriptlet.
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"sync"
+
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/compose"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rootfs"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/selection"
+)
+
+func main() { cli.Main("rootfs", run) }
+
+type options struct {
+	spec, selection, baseTree, layer, tree, report     string
+	indexes, payloads, headers, baseIndexes, baseHeads cli.Strings
+}
+
+func run(args []string) error {
+	var o options
+	fs := cli.NewFlagSet("rootfs")
+	fs.StringVar(&o.spec, "spec", "", "spec written by the rules")
+	fs.StringVar(&o.selection, "selection", "", "selection.json of elfresolve")
+	fs.Var(&o.indexes, "index", "index.json of a package that may ship")
+	fs.Var(&o.payloads, "payload", "payload.tar of that package")
+	fs.Var(&o.headers, "header", "header.bin of that package")
+	fs.Var(&o.baseIndexes, "base-index", "index.json of a package of the base")
+	fs.Var(&o.baseHeads, "base-header", "header.bin of that package")
+	fs.StringVar(&o.baseTree, "base-tree", "", "tree.json of the base")
+	fs.StringVar(&o.layer, "layer", "", "layer to write")
+	fs.StringVar(&o.tree, "tree", "", "tree.json to write")
+	fs.StringVar(&o.report, "report", "", "report.json to write")
+	if err := cli.Parse(fs, args, "spec", "selection", "layer", "tree", "report"); err != nil {
+		return err
+	}
+	in, err := o.read()
+	if err != nil {
+		return err
+	}
+	result, err := compose.Compose(in)
+	if err != nil {
+		return err
+	}
+	if err := write(o.layer, func(w io.Writer) error { return rootfs.WriteLayer(w, result.Layer) }); err != nil {
+		return err
+	}
+	if err := write(o.tree, func(w io.Writer) error { return rootfs.Write(w, result.Tree) }); err != nil {
+		return err
+	}
+	return write(o.report, func(w io.Writer) error { return compose.WriteReport(w, result.Report) })
+}
+
+func (o *options) read() (*compose.Input, error) {
+	if len(o.indexes) != len(o.payloads) || len(o.indexes) != len(o.headers) {
+		return nil, fmt.Errorf("%d --index, %d --payload and %d --header: each package needs one of each", len(o.indexes), len(o.payloads), len(o.headers))
+	}
+	if len(o.baseIndexes) != len(o.baseHeads) {
+		return nil, fmt.Errorf("%d --base-index and %d --base-header: each package needs one of each", len(o.baseIndexes), len(o.baseHeads))
+	}
+	in := &compose.Input{}
+	var err error
+	if in.Spec, err = read(o.spec, compose.ReadSpec); err != nil {
+		return nil, err
+	}
+	if in.Selection, err = read(o.selection, selection.Read); err != nil {
+		return nil, err
+	}
+	if o.baseTree != "" {
+		if in.Base, err = read(o.baseTree, rootfs.Read); err != nil {
+			return nil, err
+		}
+	}
+	if in.Packages, err = readPackages(o.indexes, o.payloads, o.headers); err != nil {
+		return nil, err
+	}
+	in.BasePackages, err = readPackages(o.baseIndexes, nil, o.baseHeads)
+	return in, err
+}
+
+// readPackages decodes indexes on all CPUs; the result has their order.
+func readPackages(indexes, payloads, headers []string) ([]compose.Package, error) {
+	out := make([]compose.Package, len(indexes))
+	errs := make([]error, len(indexes))
+	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	var wg sync.WaitGroup
+	for i := range indexes {
+		wg.Add(1)
+		slots <- struct{}{}
+		go func() {
+			defer func() { <-slots; wg.Done() }()
+			out[i].Index, errs[i] = read(indexes[i], pkgindex.Read)
+			out[i].Header = headers[i]
+			if payloads != nil {
+				out[i].Payload = payloads[i]
+			}
+		}()
+	}
+	wg.Wait()
+	return out, errors.Join(errs...)
+}
+
+func read[T any](name string, decode func(io.Reader, string) (*T, error)) (*T, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return decode(bufio.NewReaderSize(f, 1<<16), name)
+}
+
+// write makes a whole file or none.
+func write(name string, do func(io.Writer) error) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	bw := bufio.NewWriterSize(f, 1<<20)
+	err = do(bw)
+	if err == nil {
+		err = bw.Flush()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		os.Remove(name)
+		return fmt.Errorf("writing %s: %w", name, err)
+	}
+	return nil
+}
