@@ -180,9 +180,9 @@ func (p *process) find(by *Object, want *Want) *Object {
 	return nil
 }
 
-// Dirs returns the directories in which by looks for its libraries, apart from what is loaded already.
-func (s *Search) Dirs(by *Object) []string {
-	p := &process{s: s, root: by}
+// Dirs returns the directories in which by, an object that Trace returned for root, looks for its libraries.
+func (s *Search) Dirs(root, by *Object, secure bool) []string {
+	p := &process{s: s, root: root, secure: secure}
 	return slices.Collect(p.dirs(by))
 }
 

@@ -1,0 +1,219 @@
+package elfresolve
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rootfs"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/selection"
+)
+
+// universe is every path that the base has and the candidates could bring, with all symbolic links of both in effect: it is
+// the tree in which paths are compared. A link that a found path leads through is taken along when the image lacks it.
+type universe struct {
+	pkgs  []*pkg // by name
+	names map[string]*pkg
+	nodes map[string]*node // by canonical path
+	links map[string]string
+	dirs  map[string]string // canonical form of directories seen
+	base  map[string]rootfs.Package
+}
+
+// pkg is a candidate package and what is taken of it.
+type pkg struct {
+	x       *pkgindex.Index
+	files   []file
+	wanted  bool // named by a request: preferred over other providers
+	whole   bool
+	dropped bool // whole, but some scripts were left out
+	scripts string
+	why     []selection.Reason
+}
+
+// file is a file of a candidate package. Ghosts are not in the universe.
+type file struct {
+	*pkgindex.File
+	p     *pkg
+	node  *node
+	taken bool // although the package is not taken whole
+	drop  bool // although the package is taken whole
+}
+
+func (f *file) inSelection() bool { return f.taken || f.p.whole && !f.drop }
+
+// node is a canonical path with everything that could be there.
+type node struct {
+	path  string
+	base  *rootfs.Entry
+	files []*file // by package name
+}
+
+func newUniverse(in *Input) (*universe, error) {
+	u := &universe{names: map[string]*pkg{}, links: map[string]string{}, dirs: map[string]string{"/": "/"},
+		base: map[string]rootfs.Package{}}
+	if in.Base != nil {
+		if in.Base.Arch != in.Spec.Arch {
+			return nil, fmt.Errorf("%s: base %s is for %s, the target for %s", in.Spec.Label, in.Base.Label, in.Base.Arch, in.Spec.Arch)
+		}
+		for _, p := range in.Base.Packages {
+			u.base[p.Name] = p
+		}
+	}
+	count := 0
+	for _, x := range in.Indexes {
+		if other := u.names[x.Name]; other != nil {
+			return nil, fmt.Errorf("%s: two candidates named %s: %s and %s", in.Spec.Label, x.Name, other.x.NEVRA, x.NEVRA)
+		}
+		p := &pkg{x: x}
+		u.names[x.Name] = p
+		u.pkgs = append(u.pkgs, p)
+		count += len(x.Files)
+	}
+	slices.SortFunc(u.pkgs, func(a, b *pkg) int { return strings.Compare(a.x.Name, b.x.Name) })
+	u.nodes = make(map[string]*node, count)
+	u.readLinks(in.Base)
+	u.addBase(in.Base)
+	for _, p := range u.pkgs {
+		u.addPackage(p)
+	}
+	return u, nil
+}
+
+// readLinks finds the canonical place of every symbolic link: those nearer to the root first, because they decide where the
+// deeper ones are. The base wins, then the package name. Where the base has something else there is no link.
+func (u *universe) readLinks(base *rootfs.Tree) {
+	type link struct {
+		depth        int
+		path, target string
+	}
+	var all []link
+	real := map[string]bool{} // a candidate's link in place of a directory of the base is for compose to refuse
+	if base != nil {
+		for _, e := range base.Entries {
+			if e.Type == pkgindex.TypeSymlink {
+				all = append(all, link{strings.Count(e.Path, "/"), e.Path, e.Link})
+			} else {
+				real[e.Path] = true
+			}
+		}
+	}
+	for _, p := range u.pkgs {
+		for i := range p.x.Files {
+			if f := &p.x.Files[i]; f.Type == pkgindex.TypeSymlink && !f.Ghost() {
+				all = append(all, link{strings.Count(f.Path, "/"), f.Path, f.LinkTarget})
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b link) int { return cmp.Compare(a.depth, b.depth) })
+	for _, l := range all {
+		at := u.canonicalSlow(l.path)
+		if _, known := u.links[at]; !known && !real[at] {
+			u.links[at] = l.target
+		}
+	}
+}
+
+func (u *universe) link(p string) (string, bool) {
+	target, ok := u.links[p]
+	return target, ok
+}
+
+// canonicalSlow resolves the links in the parents of p; where they go in circles it keeps p.
+func (u *universe) canonicalSlow(p string) string {
+	if c, err := rootfs.ResolveLinks(p, false, u.link); err == nil {
+		return c
+	}
+	return p
+}
+
+// dir is the canonical form of a directory, which need not exist.
+func (u *universe) dir(d string) string {
+	if c, ok := u.dirs[d]; ok {
+		return c
+	}
+	c, err := rootfs.ResolveLinks(d, true, u.link)
+	if err != nil {
+		c = d
+	}
+	u.dirs[d] = c
+	return c
+}
+
+// canonical is where the last component of p stands, itself not followed.
+func (u *universe) canonical(p string) string {
+	i := strings.LastIndexByte(p, '/')
+	name := p[i+1:]
+	if i <= 0 || name == "" || name == "." || name == ".." {
+		return u.canonicalSlow(p)
+	}
+	d := u.dir(p[:i])
+	if d == p[:i] {
+		return p
+	}
+	return rootfs.Join(d, name)
+}
+
+func (u *universe) at(canonical string) *node {
+	n := u.nodes[canonical]
+	if n == nil {
+		n = &node{path: canonical}
+		u.nodes[canonical] = n
+	}
+	return n
+}
+
+func (u *universe) addBase(base *rootfs.Tree) {
+	if base == nil {
+		return
+	}
+	for _, e := range base.Entries {
+		u.at(e.Path).base = e
+	}
+}
+
+func (u *universe) addPackage(p *pkg) {
+	p.files = make([]file, 0, len(p.x.Files))
+	for i := range p.x.Files {
+		f := &p.x.Files[i]
+		if f.Ghost() {
+			continue
+		}
+		p.files = append(p.files, file{File: f, p: p, node: u.at(u.canonical(f.Path))})
+		last := &p.files[len(p.files)-1]
+		last.node.files = append(last.node.files, last)
+	}
+}
+
+// find returns the file of p that stands at the path, which may be spelled through links.
+func (u *universe) find(p *pkg, name string) *file {
+	n := u.nodes[u.canonical(name)]
+	if n == nil {
+		return nil
+	}
+	for _, f := range n.files {
+		if f.p == p {
+			return f
+		}
+	}
+	return nil
+}
+
+// linksOn lists the canonical paths of the links that resolving the directory d goes through.
+func (u *universe) linksOn(d string) []string {
+	if u.dir(d) == d {
+		return nil
+	}
+	var out []string
+	// Resolved before without an error, or kept as it is: an error here changes nothing.
+	_, _ = rootfs.ResolveLinks(d, true, func(p string) (string, bool) {
+		target, ok := u.links[p]
+		if ok {
+			out = append(out, p)
+		}
+		return target, ok
+	})
+	return out
+}
