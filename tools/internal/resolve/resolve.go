@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/repomd"
 )
 
 // Options are what to install.
@@ -121,41 +123,89 @@ func (s *Solution) Names() []string {
 	return out
 }
 
-// Providers returns the packages of the solution that satisfy a dependency, in order. For a rich dependency these are the
-// packages whose presence makes it true.
-func (s *Solution) Providers(dep string) ([]int, error) {
+// Answer returns the packages of the solution that a package needs for a dependency, in order: one for a plain dependency
+// (the best, when several would do), none when the package provides it itself. met is false when the solution does not
+// satisfy the dependency, which is normal for weak ones.
+func (s *Solution) Answer(pkg int, dep string) (to []int, met bool, err error) {
 	e, err := ParseDependency(dep)
+	if err != nil {
+		return nil, false, err
+	}
+	to, met = s.answer(pkg, e)
+	slices.Sort(to)
+	return slices.Compact(to), met, nil
+}
+
+func (s *Solution) answer(pkg int, e *Expr) (to []int, met bool) {
+	switch e.Op {
+	case "and":
+		for _, arg := range e.Args {
+			more, ok := s.answer(pkg, arg)
+			if !ok {
+				return nil, false
+			}
+			to = append(to, more...)
+		}
+		return to, true
+	case "or":
+		for _, arg := range e.Args {
+			if more, ok := s.answer(pkg, arg); ok && (!met || len(more) < len(to)) {
+				to, met = more, true
+			}
+		}
+		return to, met
+	case "if", "unless":
+		_, condition := s.answer(pkg, e.Args[1])
+		switch {
+		case condition == (e.Op == "if"):
+			return s.answer(pkg, e.Args[0])
+		case e.Else != nil:
+			return s.answer(pkg, e.Else)
+		}
+		return nil, e.Op == "if"
+	}
+	n := normaliser{providers: func(e *Expr) []int { return s.Universe.providers(s.Universe.dependency(e)) }, left: maxRichClauses}
+	best := -1
+	for _, p := range n.set(e) {
+		if _, in := slices.BinarySearch(s.Packages, p); !in {
+			continue
+		}
+		if p == pkg {
+			return nil, true
+		}
+		if best < 0 || s.better(p, best) {
+			best = p
+		}
+	}
+	if best < 0 {
+		return nil, false
+	}
+	return []int{best}, true
+}
+
+// better orders packages of a solution that answer one dependency: roots first, then by repository, then by name.
+func (s *Solution) better(a, b int) bool {
+	if ra, rb := slices.Contains(s.Roots, a), slices.Contains(s.Roots, b); ra != rb {
+		return ra
+	}
+	return s.Universe.priority(a) < s.Universe.priority(b)
+}
+
+// WhatProvides returns the packages, excluded ones too, that have a name, capability or file. files is Options.Files.
+func (u *Universe) WhatProvides(what string, files func(paths []string) error) ([]int, error) {
+	e, err := ParseDependency(what)
 	if err != nil {
 		return nil, err
 	}
-	return s.providers(e), nil
-}
-
-func (s *Solution) providers(e *Expr) []int {
-	leaf := func(e *Expr) []int { return s.Universe.providers(s.Universe.dependency(e)) }
-	var found []int
-	switch e.Op {
-	case "", "with", "without":
-		n := normaliser{providers: leaf, left: maxRichClauses}
-		found = n.set(e)
-	case "and", "or":
-		for _, arg := range e.Args {
-			found = append(found, s.providers(arg)...)
-		}
-	default: // the condition decides which operand counts; it brings in nothing itself
-		condition := len(s.providers(e.Args[1])) > 0
-		if condition == (e.Op == "if") {
-			found = s.providers(e.Args[0])
-		} else if e.Else != nil {
-			found = s.providers(e.Else)
+	if e.Op != "" {
+		return nil, fmt.Errorf("%q is a rich dependency", what)
+	}
+	if strings.HasPrefix(e.Name, "/") && !repomd.InPrimary(e.Name) && files != nil {
+		if err := files([]string{e.Name}); err != nil {
+			return nil, err
 		}
 	}
-	slices.Sort(found)
-	found = slices.Compact(found)
-	return slices.DeleteFunc(slices.Clone(found), func(p int) bool {
-		_, in := slices.BinarySearch(s.Packages, p)
-		return !in
-	})
+	return u.allProviders(u.dependency(e)), nil
 }
 
 // list writes up to limit items, and how many more there are.

@@ -1,0 +1,310 @@
+// Package fetch reads repositories over http, https and from local folders. It believes nobody: what has a checksum is
+// returned only when size and checksum agree, mirrors are tried in turn, and the cache holds verified files only, each under
+// the name of its checksum, written beside and moved into place, so that concurrent or killed runs never see half a file.
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
+)
+
+// Client fetches files. Its methods may be called concurrently.
+type Client struct {
+	// HTTP is used for http and https; nil means a client with Timeouts of this package.
+	HTTP *http.Client
+	// CacheDir keeps verified files; empty means no cache, then File keeps its result in TempDir.
+	CacheDir string
+	// Root is the folder that base URLs without scheme are relative to.
+	Root string
+	// Retries is how often a server that is overloaded or breaks off is asked again; Pause is the first waiting time, which
+	// doubles each time.
+	Retries int
+	Pause   time.Duration
+	// Stall is how long a connection may be silent.
+	Stall time.Duration
+}
+
+const (
+	defaultStall = 60 * time.Second
+	maxRedirects = 10
+)
+
+// NewHTTPClient returns a client with bounded waiting times that follows the proxies of the environment.
+func NewHTTPClient() *http.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.ResponseHeaderTimeout = 30 * time.Second
+	transport.DisableCompression = true // a .gz must arrive as it was checksummed
+	return &http.Client{
+		Transport: transport,
+		CheckRedirect: func(req *http.Request, via []*http.Request) error {
+			if len(via) >= maxRedirects {
+				return fmt.Errorf("more than %d redirects", maxRedirects)
+			}
+			if via[0].URL.Scheme == "https" && req.URL.Scheme != "https" {
+				return errors.New("redirect from https to http")
+			}
+			return nil
+		},
+	}
+}
+
+// IsLocal reports whether a base URL is a folder, which needs no cache.
+func IsLocal(base string) bool {
+	return !strings.HasPrefix(base, "http://") && !strings.HasPrefix(base, "https://")
+}
+
+// Join appends a path of the metadata to a base URL. The path may begin with "../" (Amazon Linux keeps its packages beside the
+// repository) but never leaves the server.
+func Join(base, location string) (string, error) {
+	if IsLocal(base) {
+		return strings.TrimSuffix(base, "/") + "/" + location, nil
+	}
+	u, err := url.Parse(base)
+	if err != nil {
+		return "", fmt.Errorf("reading URL %q: %w", base, err)
+	}
+	u.Path = path.Join("/", u.Path, location)
+	u.RawPath = ""
+	return u.String(), nil
+}
+
+// StatusError is an answer other than success.
+type StatusError struct {
+	Code   int
+	Status string
+}
+
+func (e *StatusError) Error() string { return "the server answers " + e.Status }
+
+// temporary reports whether asking again may help.
+func temporary(err error) bool {
+	var status *StatusError
+	var mismatch *MismatchError
+	if errors.As(err, &mismatch) {
+		return false // the next mirror may be better, this one will not
+	}
+	if errors.As(err, &status) {
+		return status.Code == http.StatusTooManyRequests || status.Code >= 500
+	}
+	return !errors.Is(err, context.Canceled) && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, errTooLarge)
+}
+
+var errTooLarge = errors.New("the file is larger than expected")
+
+// each tries use on every base in turn, with retries, until it succeeds. The error tells what each base answered.
+func (c *Client) each(ctx context.Context, bases []string, location string, use func(url string) error) error {
+	var errs []error
+	for _, base := range bases {
+		target, err := Join(base, location)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if err = c.retry(ctx, func() error { return use(target) }); err == nil {
+			return nil
+		}
+		errs = append(errs, fmt.Errorf("fetching %s: %w", target, err))
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	if len(errs) == 0 {
+		return errors.New("the repository has no URL")
+	}
+	return hint(errors.Join(errs...))
+}
+
+func hint(err error) error {
+	var status *StatusError
+	var netError interface{ Timeout() bool }
+	switch {
+	case errors.As(err, &status) && status.Code == http.StatusNotFound:
+		return cli.Hint(err, "check baseurl, releasever and vars of the repository in the manifest")
+	case errors.Is(err, os.ErrNotExist):
+		return cli.Hint(err, "check baseurl of the repository in the manifest; without a scheme it is relative to the folder of the lock")
+	case errors.As(err, &netError):
+		return cli.Hint(err, "check the network and the proxy variables; making a lock needs the repositories, building does not")
+	}
+	return err
+}
+
+func (c *Client) retry(ctx context.Context, use func() error) error {
+	pause := c.Pause
+	for try := 0; ; try++ {
+		err := use()
+		if err == nil || try >= c.Retries || !temporary(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+		}
+		pause *= 2
+	}
+}
+
+// open returns the content of a URL, from byte 0 up to last bytes when last is positive and the server can do that.
+func (c *Client) open(ctx context.Context, target string, last int64) (io.ReadCloser, error) {
+	if IsLocal(target) {
+		f, err := os.Open(c.localPath(target))
+		if err != nil {
+			return nil, err
+		}
+		return f, nil
+	}
+	stall := c.Stall
+	if stall == 0 {
+		stall = defaultStall
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	if err != nil {
+		cancel(nil)
+		return nil, err
+	}
+	req.Header.Set("User-Agent", "slimrpm")
+	if last > 0 {
+		req.Header.Set("Range", fmt.Sprintf("bytes=0-%d", last-1))
+	}
+	timer := time.AfterFunc(stall, func() { cancel(fmt.Errorf("no data for %s", stall)) })
+	client := c.HTTP
+	if client == nil {
+		client = NewHTTPClient()
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		timer.Stop()
+		cancel(nil)
+		var wrapped *url.Error // says the URL again
+		if errors.As(err, &wrapped) {
+			err = wrapped.Err
+		}
+		return nil, err
+	}
+	body := &watched{body: resp.Body, timer: timer, stall: stall, cancel: cancel, ctx: ctx}
+	if resp.StatusCode != http.StatusOK && !(last > 0 && resp.StatusCode == http.StatusPartialContent) {
+		body.Close()
+		return nil, &StatusError{resp.StatusCode, resp.Status}
+	}
+	if resp.StatusCode == http.StatusPartialContent && !strings.HasPrefix(resp.Header.Get("Content-Range"), "bytes 0-") {
+		body.Close()
+		return nil, fmt.Errorf("the server answers another range: %q", resp.Header.Get("Content-Range"))
+	}
+	return body, nil
+}
+
+func (c *Client) localPath(target string) string {
+	if rest, ok := strings.CutPrefix(target, "file://"); ok {
+		return filepath.FromSlash(rest)
+	}
+	if filepath.IsAbs(target) {
+		return target
+	}
+	return filepath.Join(c.Root, filepath.FromSlash(target))
+}
+
+// watched ends a read that is silent for too long.
+type watched struct {
+	body   io.ReadCloser
+	timer  *time.Timer
+	stall  time.Duration
+	cancel context.CancelCauseFunc
+	ctx    context.Context
+}
+
+func (w *watched) Read(b []byte) (int, error) {
+	w.timer.Reset(w.stall)
+	n, err := w.body.Read(b)
+	if err != nil && !errors.Is(err, io.EOF) {
+		if cause := context.Cause(w.ctx); cause != nil && w.ctx.Err() != nil {
+			err = cause
+		}
+	}
+	return n, err
+}
+
+func (w *watched) Close() error {
+	w.timer.Stop()
+	err := w.body.Close()
+	w.cancel(nil)
+	return err
+}
+
+// Get returns a small file whose content nothing vouches for yet, and the base it came from.
+func (c *Client) Get(ctx context.Context, bases []string, location string, limit int64) (data []byte, base string, err error) {
+	for _, b := range bases {
+		var got []byte
+		err1 := c.each(ctx, []string{b}, location, func(target string) error {
+			var err error
+			got, err = c.read(ctx, target, limit)
+			return err
+		})
+		if err1 == nil {
+			return got, b, nil
+		}
+		err = errors.Join(err, err1)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	if err == nil {
+		err = errors.New("the repository has no URL")
+	}
+	return nil, "", err
+}
+
+func (c *Client) read(ctx context.Context, target string, limit int64) ([]byte, error) {
+	body, err := c.open(ctx, target, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	data, err := io.ReadAll(io.LimitReader(body, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(data)) > limit {
+		return nil, fmt.Errorf("%w: more than %d bytes", errTooLarge, limit)
+	}
+	return data, nil
+}
+
+// Head returns the first size bytes of a file.
+func (c *Client) Head(ctx context.Context, bases []string, location string, size int64) ([]byte, error) {
+	var data []byte
+	err := c.each(ctx, bases, location, func(target string) error {
+		body, err := c.open(ctx, target, size)
+		if err != nil {
+			return err
+		}
+		defer body.Close()
+		data = make([]byte, 0, min(size, 1<<20))
+		chunk := make([]byte, 64<<10)
+		for int64(len(data)) < size {
+			n, err := body.Read(chunk[:min(int64(len(chunk)), size-int64(len(data)))])
+			data = append(data, chunk[:n]...)
+			if errors.Is(err, io.EOF) && int64(len(data)) < size {
+				return fmt.Errorf("the file ends after %d of the %d bytes wanted: %w", len(data), size, io.ErrUnexpectedEOF)
+			} else if err != nil && !errors.Is(err, io.EOF) {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return data, nil
+}

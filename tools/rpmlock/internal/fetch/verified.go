@@ -1,0 +1,216 @@
+package fetch
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// Digest is what a file must be.
+type Digest struct {
+	Type      string // sha256, sha384, sha512
+	Hex       string // lower case
+	SizeBytes int64  // -1 when unknown
+}
+
+// maxUnsized bounds a file whose size the metadata does not tell.
+const maxUnsized = 8 << 30
+
+func (d Digest) hash() (hash.Hash, error) {
+	var h hash.Hash
+	switch d.Type {
+	case "sha256":
+		h = sha256.New()
+	case "sha384":
+		h = sha512.New384()
+	case "sha512":
+		h = sha512.New()
+	case "md5", "sha1", "sha224":
+		return nil, fmt.Errorf("its checksum is %s, which is too weak", d.Type)
+	default:
+		return nil, fmt.Errorf("its checksum is of the unknown type %q", d.Type)
+	}
+	if len(d.Hex) != h.Size()*2 {
+		return nil, fmt.Errorf("its %s checksum has %d digits", d.Type, len(d.Hex))
+	}
+	return h, nil
+}
+
+// MismatchError says that a file is not the one that the metadata promised.
+type MismatchError struct{ What, Want, Got string }
+
+func (e *MismatchError) Error() string {
+	return fmt.Sprintf("%s mismatch: wanted %s, got %s", e.What, e.Want, e.Got)
+}
+
+// check reads r to the end and compares it.
+func (d Digest) check(r io.Reader, w io.Writer) error {
+	h, err := d.hash()
+	if err != nil {
+		return err
+	}
+	limit := d.SizeBytes
+	if limit < 0 {
+		limit = maxUnsized
+	}
+	n, err := io.Copy(io.MultiWriter(h, w), io.LimitReader(r, limit+1))
+	if err != nil {
+		return err
+	}
+	if d.SizeBytes >= 0 && n != d.SizeBytes {
+		got := fmt.Sprintf("%d bytes", n)
+		if n > d.SizeBytes {
+			got = "more"
+		}
+		return &MismatchError{"size", fmt.Sprintf("%d bytes", d.SizeBytes), got}
+	}
+	if n > limit {
+		return fmt.Errorf("%w: more than %d bytes", errTooLarge, limit)
+	}
+	if got := hex.EncodeToString(h.Sum(nil)); got != d.Hex {
+		return &MismatchError{d.Type, d.Hex, got}
+	}
+	return nil
+}
+
+// File returns a file that has been compared with its digest, open for reading at its start.
+func (c *Client) File(ctx context.Context, bases []string, location string, want Digest) (*os.File, error) {
+	if _, err := want.hash(); err != nil {
+		return nil, fmt.Errorf("fetching %s: %w", location, err)
+	}
+	if f := c.cached(want); f != nil {
+		return f, nil
+	}
+	var file *os.File
+	err := c.each(ctx, bases, location, func(target string) error {
+		var err error
+		if IsLocal(target) {
+			file, err = c.checkLocal(target, want)
+		} else {
+			file, err = c.download(ctx, target, want)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return file, nil
+}
+
+func (c *Client) checkLocal(target string, want Digest) (*os.File, error) {
+	f, err := os.Open(c.localPath(target))
+	if err != nil {
+		return nil, err
+	}
+	return rewound(f, want.check(f, io.Discard))
+}
+
+// rewound returns f at its start, or closes it and returns err.
+func rewound(f *os.File, err error) (*os.File, error) {
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func (c *Client) cachePath(want Digest) string {
+	return filepath.Join(c.CacheDir, want.Type, want.Hex[:2], want.Hex)
+}
+
+// cached returns a file of the cache, which is compared again: disks and people change files.
+func (c *Client) cached(want Digest) *os.File {
+	if c.CacheDir == "" {
+		return nil
+	}
+	f, err := os.Open(c.cachePath(want))
+	if err != nil {
+		return nil
+	}
+	if f, err = rewound(f, want.check(f, io.Discard)); err != nil {
+		os.Remove(c.cachePath(want))
+		return nil
+	}
+	return f
+}
+
+// download writes to a temporary file beside its place, compares, flushes to disk and moves it into place.
+func (c *Client) download(ctx context.Context, target string, want Digest) (_ *os.File, err error) {
+	dir := os.TempDir()
+	if c.CacheDir != "" {
+		dir = filepath.Dir(c.cachePath(want))
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return nil, err
+		}
+	}
+	body, err := c.open(ctx, target, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	f, err := os.CreateTemp(dir, ".part-*")
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil || c.CacheDir == "" {
+			os.Remove(f.Name())
+		}
+	}()
+	err = want.check(body, f)
+	if err == nil && c.CacheDir != "" {
+		if err = f.Sync(); err == nil {
+			err = os.Rename(f.Name(), c.cachePath(want))
+		}
+	}
+	return rewound(f, err)
+}
+
+// LoadHead returns a cached head of a package, which the caller must verify, nil when there is none.
+func (c *Client) LoadHead(sha256 string, size int64) []byte {
+	if c.CacheDir == "" {
+		return nil
+	}
+	data, err := os.ReadFile(c.headPath(sha256))
+	if err != nil || int64(len(data)) != size {
+		return nil
+	}
+	return data
+}
+
+// StoreHead caches the head of a package after it was verified. A cache that cannot be written is no error.
+func (c *Client) StoreHead(sha256 string, data []byte) {
+	if c.CacheDir == "" {
+		return
+	}
+	place := c.headPath(sha256)
+	if err := os.MkdirAll(filepath.Dir(place), 0o755); err != nil {
+		return
+	}
+	f, err := os.CreateTemp(filepath.Dir(place), ".part-*")
+	if err != nil {
+		return
+	}
+	_, err = io.Copy(f, bytes.NewReader(data))
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), place)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+}
+
+func (c *Client) headPath(sha256 string) string {
+	return filepath.Join(c.CacheDir, "headers", sha256[:2], sha256)
+}

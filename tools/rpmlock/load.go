@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/lockfile"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/repomd"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/resolve"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/rpmlock/internal/fetch"
+)
+
+// repository is one repository of the manifest, read for one architecture.
+type repository struct {
+	client  *fetch.Client
+	config  *lockfile.ManifestRepository
+	arch    string
+	keys    *keyring
+	bases   []string
+	index   *repomd.Index
+	sum     [sha256.Size]byte // of repomd.xml
+	primary *repomd.Primary
+}
+
+// load reads every repository of the manifest for an architecture, all at once.
+func (c *command) load(ctx context.Context, m *lockfile.Manifest, arch string) ([]*repository, error) {
+	repos := make([]*repository, len(m.Repositories))
+	errs := make([]error, len(m.Repositories))
+	var wait sync.WaitGroup
+	for i := range m.Repositories {
+		wait.Go(func() {
+			r := &repository{client: c.client, config: &m.Repositories[i], arch: arch}
+			if err := r.load(ctx, m, filepath.Dir(c.manifestPath)); err != nil {
+				errs[i] = fmt.Errorf("repository %s for %s: %w", r.config.ID, arch, err)
+			}
+			repos[i] = r
+			c.progress.say("read the metadata of %s for %s", r.config.ID, arch)
+		})
+	}
+	wait.Wait()
+	return repos, errors.Join(errs...)
+}
+
+func (r *repository) load(ctx context.Context, m *lockfile.Manifest, manifestDir string) (err error) {
+	if r.keys, err = loadKeys(manifestDir, r.config); err != nil {
+		return err
+	}
+	source, err := r.source(m)
+	if err != nil {
+		return err
+	}
+	if r.bases, err = r.client.Bases(ctx, source); err != nil {
+		return err
+	}
+	if err := r.loadIndex(ctx); err != nil {
+		return err
+	}
+	f, record, err := r.open(ctx, "primary")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	content, err := repomd.Decompress(f, record.OpenBytes)
+	if err != nil {
+		return fmt.Errorf("unpacking %s: %w", record.Location, err)
+	}
+	defer content.Close()
+	r.primary, err = repomd.ParsePrimary(content)
+	return err
+}
+
+// source expands the variables of the URLs.
+func (r *repository) source(m *lockfile.Manifest) (s fetch.Source, err error) {
+	vars := maps.Clone(m.Vars)
+	if vars == nil {
+		vars = map[string]string{}
+	}
+	vars["basearch"], vars["arch"] = r.arch, r.arch
+	if m.ReleaseVer != "" {
+		vars["releasever"] = m.ReleaseVer
+	}
+	for _, base := range r.config.BaseURL {
+		if base, err = fetch.Expand(base, vars); err != nil {
+			return s, err
+		}
+		s.BaseURLs = append(s.BaseURLs, base)
+	}
+	if s.MirrorList, err = fetch.Expand(r.config.MirrorList, vars); err != nil {
+		return s, err
+	}
+	s.MetaLink, err = fetch.Expand(r.config.MetaLink, vars)
+	return s, err
+}
+
+// loadIndex reads repomd.xml from the first mirror that has it and, when asked to, checks its signature. The mirror it came
+// from is asked first for everything else.
+func (r *repository) loadIndex(ctx context.Context) error {
+	var errs []error
+	for i, base := range r.bases {
+		err := r.loadIndexFrom(ctx, base)
+		if err == nil {
+			r.bases = append([]string{base}, append(append([]string{}, r.bases[:i]...), r.bases[i+1:]...)...)
+			return nil
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func (r *repository) loadIndexFrom(ctx context.Context, base string) error {
+	const location = "repodata/repomd.xml"
+	data, _, err := r.client.Get(ctx, []string{base}, location, repomd.MaxIndexBytes)
+	if err != nil {
+		return err
+	}
+	if r.config.RepoGPGCheck {
+		signature, _, err := r.client.Get(ctx, []string{base}, location+".asc", maxSignature)
+		if err != nil {
+			return cli.Hint(err, "repo_gpgcheck is on, so repomd.xml.asc must exist")
+		}
+		if err := r.keys.verifyDetached(data, signature); err != nil {
+			return cli.Hint(fmt.Errorf("verifying the signature of %s%s: %w", base, location, err),
+				"if the vendor changed its key, review the new one and pin its fingerprint")
+		}
+	}
+	r.sum = sha256.Sum256(data)
+	r.index, err = repomd.ParseIndex(data)
+	return err
+}
+
+// maxSignature bounds repomd.xml.asc.
+const maxSignature = 1 << 20
+
+// open returns a metadata file, verified against repomd.xml.
+func (r *repository) open(ctx context.Context, kind string) (*os.File, *repomd.Record, error) {
+	record := r.index.Find(kind)
+	if record == nil {
+		if r.index.Find(kind+"_db") != nil || r.index.Find(kind+"_zck") != nil {
+			return nil, nil, fmt.Errorf("repomd.xml offers %s as sqlite or zchunk only; XML is needed", kind)
+		}
+		return nil, nil, fmt.Errorf("repomd.xml names no file of type %q", kind)
+	}
+	f, err := r.client.File(ctx, r.bases, record.Location, fetch.Digest{
+		Type: record.ChecksumType, Hex: record.Checksum, SizeBytes: record.SizeBytes,
+	})
+	var mismatch *fetch.MismatchError
+	if errors.As(err, &mismatch) {
+		err = cli.Hint(err, "the mirror is damaged or was being updated; try again")
+	}
+	return f, record, err
+}
+
+// files looks paths up in filelists.xml.
+func (r *repository) files(ctx context.Context, wanted map[string]bool) ([]repomd.FoundFile, error) {
+	f, record, err := r.open(ctx, "filelists")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	content, err := repomd.Decompress(f, record.OpenBytes)
+	if err != nil {
+		return nil, fmt.Errorf("unpacking %s: %w", record.Location, err)
+	}
+	defer content.Close()
+	return repomd.ScanFilelists(content, wanted)
+}
+
+// universe indexes repositories for the resolver.
+func universe(m *lockfile.Manifest, arch string, repos []*repository) *resolve.Universe {
+	var list []resolve.Repository
+	for _, r := range repos {
+		list = append(list, resolve.Repository{
+			ID: r.config.ID, Priority: r.config.Priority, Primary: r.primary, Exclude: r.config.Exclude,
+		})
+	}
+	return resolve.NewUniverse(arch, list, m.Exclude)
+}
+
+// addFiles is resolve.Options.Files for repositories.
+func addFiles(ctx context.Context, u *resolve.Universe, repos []*repository) func(paths []string) error {
+	return func(paths []string) error {
+		wanted := make(map[string]bool, len(paths))
+		for _, path := range paths {
+			wanted[path] = true
+		}
+		for i, r := range repos {
+			found, err := r.files(ctx, wanted)
+			if err != nil {
+				return fmt.Errorf("repository %s for %s: looking up %s: %w", r.config.ID, r.arch, paths[0], err)
+			}
+			u.AddFiles(i, found)
+		}
+		return nil
+	}
+}
+
+// entry is the repository's line in the lock.
+func (r *repository) entry() lockfile.Repository {
+	return lockfile.Repository{
+		ID: r.config.ID, Arch: r.arch, URLs: r.bases, Revision: r.index.Revision, RepomdSHA256: hex.EncodeToString(r.sum[:]),
+		Fingerprints: r.config.Fingerprints, GPGCheck: r.config.CheckPackages(), RepoGPGCheck: r.config.RepoGPGCheck,
+	}
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/lockfile"
+)
+
+// archs returns the architectures to answer for.
+func (c *command) archs(all []string) ([]string, error) {
+	if c.arch == "" {
+		return slices.Sorted(slices.Values(all)), nil
+	}
+	if !slices.Contains(all, c.arch) {
+		return nil, fmt.Errorf("unknown architecture %q (known: %s)", c.arch, strings.Join(all, ", "))
+	}
+	return []string{c.arch}, nil
+}
+
+// provides says which packages of the repositories have a file, capability or name.
+func provides(ctx context.Context, c *command) error {
+	m, _, err := c.manifest()
+	if err != nil {
+		return err
+	}
+	archs, err := c.archs(m.Architectures)
+	if err != nil {
+		return err
+	}
+	var missing []error
+	for _, arch := range archs {
+		repos, err := c.load(ctx, m, arch)
+		if err != nil {
+			return err
+		}
+		u := universe(m, arch, repos)
+		for _, word := range c.words {
+			found, err := u.WhatProvides(word, addFiles(ctx, u, repos))
+			if err != nil {
+				return err
+			}
+			if len(found) == 0 {
+				err := fmt.Errorf("nothing provides %q for %s", word, arch)
+				if near := lockfile.NearMisses(word, u.Names(), 5); len(near) > 0 {
+					err = cli.Hint(err, "did you mean %s?", strings.Join(near, ", "))
+				}
+				missing = append(missing, err)
+			}
+			for _, pkg := range found {
+				fmt.Fprintf(os.Stdout, "%s\t%s\t%s\t%s\n", arch, word, u.NEVRA(pkg), repos[u.Packages[pkg].Repository].config.ID)
+			}
+		}
+	}
+	return errors.Join(missing...)
+}
+
+// why shows the shortest chain of edges from a root to each package asked for.
+func why(_ context.Context, c *command) error {
+	l, err := c.locked()
+	if err != nil {
+		return err
+	}
+	var all []string
+	for arch := range l.Architectures {
+		all = append(all, arch)
+	}
+	archs, err := c.archs(all)
+	if err != nil {
+		return err
+	}
+	var missing []error
+	for _, arch := range archs {
+		section := l.Architectures[arch]
+		for _, word := range c.words {
+			if section.Package(word) == nil {
+				var names []string
+				for i := range section.Packages {
+					names = append(names, section.Packages[i].Name)
+				}
+				err := fmt.Errorf("%q is not locked for %s", word, arch)
+				if near := lockfile.NearMisses(word, names, 5); len(near) > 0 {
+					err = cli.Hint(err, "did you mean %s?", strings.Join(near, ", "))
+				}
+				missing = append(missing, err)
+				continue
+			}
+			fmt.Fprintf(os.Stdout, "%s: %s\n", arch, chain(section, word))
+		}
+	}
+	return errors.Join(missing...)
+}
+
+// chain is the shortest way from a root to a package, by the strongest kinds of edges that reach it.
+func chain(a *lockfile.Architecture, target string) string {
+	type step struct{ from, kind string }
+	for kinds := 3; kinds <= 5; kinds++ { // run-time edges first, then scriptlets, then weak ones
+		reached := map[string]step{}
+		var queue []string
+		for _, root := range a.Roots {
+			reached[root] = step{kind: "root"}
+			queue = append(queue, root)
+		}
+		for len(queue) > 0 {
+			name := queue[0]
+			queue = queue[1:]
+			if name == target {
+				text := ""
+				for name != "" {
+					s := reached[name]
+					if s.from == "" {
+						return name + text
+					}
+					text = " -" + s.kind + "-> " + name + text
+					name = s.from
+				}
+			}
+			p := a.Package(name)
+			lists := [][]string{p.ELF, p.Requires, p.Script, p.Scriptlet, p.Weak}
+			for k, kind := range []string{"elf", "requires", "script", "scriptlet", "weak"}[:kinds] {
+				for _, to := range lists[k] {
+					if _, seen := reached[to]; !seen {
+						reached[to] = step{name, kind}
+						queue = append(queue, to)
+					}
+				}
+			}
+		}
+	}
+	return target + ": no root needs it by the edges of the lock; what needed it was cut"
+}
