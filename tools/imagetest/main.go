@@ -8,6 +8,8 @@
 // Usage:
 //
 //	imagetest --spec=spec.json
+//
+// Under Bazel the spec is named by the environment variable IMAGETEST_SPEC, because a rule can set no arguments of its test.
 package main
 
 import (
@@ -47,8 +49,8 @@ func main() { cli.Main("imagetest", run) }
 
 func run(args []string) error {
 	fs := cli.NewFlagSet("imagetest")
-	specPath := fs.String("spec", "", "what to test")
-	if err := cli.Parse(fs, args, "spec"); err != nil {
+	specPath := fs.String("spec", os.Getenv("IMAGETEST_SPEC"), "what to test")
+	if err := cli.Parse(fs, args); err != nil {
 		return err
 	}
 	data, err := os.ReadFile(*specPath)
