@@ -6,17 +6,24 @@ load("@al2//:release.bzl", _AL2_LOCKED = "LOCKED")
 load("@al2023//:release.bzl", _AL2023_LOCKED = "LOCKED")
 load("@debrpm//:release.bzl", _DEBRPM_LOCKED = "LOCKED")
 load("//rules:defs.bzl", "rpm_image", "rpm_package", "rpm_rootfs")
+load("//rules/private:rpm_image_test.bzl", "rpm_image_test")
 
 visibility("//variants/...")
 
-# Release -> whether its lock can be used. Targets of a release without one are `manual`, so that `//...` builds without them.
-_LOCKED = {
-    "al2": _AL2_LOCKED,
-    "al2023": _AL2023_LOCKED,
-    "debrpm": _DEBRPM_LOCKED,
+# Release -> its lock, and whether the lock can be used. Images of a release without one are `manual`, so that `//...` builds without
+# them.
+_RELEASES = {
+    "al2": struct(lock = "//variants/releases/al2:rpms.lock.json", locked = _AL2_LOCKED),
+    "al2023": struct(lock = "//variants/releases/al2023:rpms.lock.json", locked = _AL2023_LOCKED),
+    "debrpm": struct(lock = "@debrpm_release//:rpms.lock.json", locked = _DEBRPM_LOCKED),
 }
 
-RELEASES = sorted(_LOCKED)
+RELEASES = sorted(_RELEASES)
+
+_PLATFORMS = {
+    "amd64": "//rules/platforms:linux_amd64",
+    "arm64": "//rules/platforms:linux_arm64",
+}
 
 DEFAULT_RELEASE = "debrpm"
 
@@ -29,7 +36,7 @@ VARIANTS = [
 ]
 
 # Tags of the targets that follow the flag //variants:release.
-VARIANT_TAGS = [] if _LOCKED[DEFAULT_RELEASE] else ["manual"]
+VARIANT_TAGS = [] if _RELEASES[DEFAULT_RELEASE].locked else ["manual"]
 
 _ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 
@@ -42,10 +49,23 @@ _RELEASE_DEFAULTS = {
     "symlinks": {},
 }
 
-def variant(*, name, releases, base = None, user = "0", accounts = {}, dirs = {}, files = {}, ca_trust = False, ld_so_cache = False):
+def variant(
+        *,
+        name,
+        releases,
+        base = None,
+        user = "0",
+        accounts = {},
+        dirs = {},
+        files = {},
+        ca_trust = False,
+        ld_so_cache = False,
+        commands = [],
+        no_shell = True):
     """An image of ours, for every release.
 
-    Targets: `<release>` is the OCI index, `<release>_rootfs` the root filesystem, `<release>_rpms` what it asks for; `name` and `rootfs`
+    Targets: `<release>` is the OCI index, `<release>_rootfs` the root filesystem, `<release>_rpms` what it asks for,
+    `<release>_<arch>_test` the test that runs the image; `name` and `rootfs`
     are those of the release that `//variants:release` chooses. Root filesystems are `manual`: an image builds them for its platforms, and
     `//...` need not build them once more for the host. Images of a release without a lock are `manual` too.
 
@@ -60,6 +80,8 @@ def variant(*, name, releases, base = None, user = "0", accounts = {}, dirs = {}
       files: as in rpm_rootfs.
       ca_trust: as in rpm_rootfs.
       ld_so_cache: as in rpm_rootfs.
+      commands: commands that the tests of the image run, as in rpm_image_test.
+      no_shell: whether the image must have no shell.
     """
     for release, data in releases.items():
         unknown = [key for key in data if key not in _RELEASE_DEFAULTS]
@@ -71,6 +93,7 @@ def variant(*, name, releases, base = None, user = "0", accounts = {}, dirs = {}
                 ", ".join(RELEASES),
                 ", ".join(sorted(_RELEASE_DEFAULTS)),
             ))
+        tags = [] if _RELEASES[release].locked else ["manual"]
         base_rootfs = "//variants/%s:%s_rootfs" % (base, release) if base else None
         rootfs = release + "_rootfs"
         if data or accounts or dirs or files or ca_trust or ld_so_cache or not base:
@@ -96,10 +119,22 @@ def variant(*, name, releases, base = None, user = "0", accounts = {}, dirs = {}
             name = release,
             env = _ENV,
             rootfs = rootfs,
-            tags = [] if _LOCKED[release] else ["manual"],
+            tags = tags,
             user = user,
             visibility = ["//visibility:public"],
         )
+        for arch, platform in _PLATFORMS.items():
+            rpm_image_test(
+                name = "%s_%s_test" % (release, arch),
+                commands = commands,
+                image = release,
+                lock = _RELEASES[release].lock,
+                no_shell = no_shell,
+                platform = platform,
+                rootfs = rootfs,
+                tags = tags,
+                user = user,
+            )
 
     for alias, suffix, tags in [(name, "", VARIANT_TAGS), ("rootfs", "_rootfs", ["manual"])]:
         native.alias(

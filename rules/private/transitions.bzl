@@ -1,6 +1,6 @@
 """All configuration transitions of this module."""
 
-visibility(["//rules/...", "//variants/..."])
+visibility("//rules/...")
 
 def _any_platform_impl(_settings, _attr):
     return {"//command_line_option:platforms": str(Label("//rules/platforms:any"))}
@@ -9,16 +9,6 @@ def _any_platform_impl(_settings, _attr):
 # once per architecture, and every RPM once more for the host when a root filesystem is built by itself.
 any_platform = transition(
     implementation = _any_platform_impl,
-    inputs = [],
-    outputs = ["//command_line_option:platforms"],
-)
-
-def _one_platform_impl(_settings, attr):
-    return {"//command_line_option:platforms": str(attr.platform)}
-
-# Of a multi-arch image a test looks at one architecture, and needs what belongs to it.
-one_platform = transition(
-    implementation = _one_platform_impl,
     inputs = [],
     outputs = ["//command_line_option:platforms"],
 )

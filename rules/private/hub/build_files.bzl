@@ -11,7 +11,7 @@ _COMMAND_BZL = Label("//rules/private/hub:rpmlock_command.bzl")
 _VISIBLE = 'package(default_visibility = ["//visibility:public"])\n'
 
 # Verbs of rpmlock that need no more than the two files.
-_VERBS = ["lock", "provides", "why"]
+_VERBS = ["lock", "provides", "verify", "why"]
 
 def locked_package_build(name, archives, closures):
     """BUILD file of a package.
