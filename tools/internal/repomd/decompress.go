@@ -10,13 +10,13 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
+	"github.com/mikelolasagasti/xz"
 )
 
 // MaxOpenBytes bounds an uncompressed metadata file; the largest public filelists.xml are below 2 GiB.
 const MaxOpenBytes = 8 << 30
 
-// maxWindow bounds the memory that a zstd frame may ask for.
+// maxWindow bounds the memory that a zstd frame or an xz dictionary may ask for.
 const maxWindow = 512 << 20
 
 // Decompress returns a reader of the uncompressed content. The format is told by the first bytes, never by the name:
@@ -36,7 +36,7 @@ func Decompress(r io.Reader, openBytes int64) (io.ReadCloser, error) {
 	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
 		content.r, err = gzip.NewReader(br)
 	case bytes.HasPrefix(magic, []byte{0xfd, '7', 'z', 'X', 'Z', 0}):
-		content.r, err = xz.NewReader(br)
+		content.r, err = xz.NewReader(br, maxWindow)
 	case bytes.HasPrefix(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
 		var dec *zstd.Decoder
 		if dec, err = zstd.NewReader(br, zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderConcurrency(1)); err == nil {
