@@ -11,13 +11,17 @@ import (
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpm"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpmdb/ndb"
 )
 
 // Backend is a file format of the database.
 type Backend string
 
-// SQLite is the backend of Fedora since 33, RHEL 9 and Amazon Linux 2023.
-const SQLite Backend = "sqlite"
+// The known backends.
+const (
+	SQLite Backend = "sqlite" // Fedora since 33, RHEL 9, Amazon Linux 2023
+	NDB    Backend = "ndb"    // SUSE
+)
 
 // fileMode is the mode of database files; rpm creates them so.
 const fileMode = 0o644
@@ -108,10 +112,14 @@ var backends = []backend{
 		plan:  planSQLite, read: readSQLite,
 		detect: func(start []byte) bool { return bytes.HasPrefix(start, []byte("SQLite format 3\x00")) },
 	},
+	{
+		name: NDB, files: []string{ndbIndex, ndbPackages},
+		plan: planNDB, read: ndb.Read, detect: ndb.IsPackages,
+	},
 }
 
 // otherFiles are those of formats that are not written here, and rpm's lock.
-var otherFiles = []string{".rpm.lock", ".dbenv.lock", "Packages", "Packages.db", "Index.db", "__db.001", "__db.002", "__db.003", "__db.004"}
+var otherFiles = []string{".rpm.lock", ".dbenv.lock", "Packages", "__db.001", "__db.002", "__db.003", "__db.004"}
 
 // Plan reads the headers of all packages and lays out the database.
 func Plan(opts Options) (*Database, error) {
@@ -220,6 +228,16 @@ func (b *blobs) read(x *index) error {
 func (h *Header) isKey() bool {
 	name, err := h.String(rpm.TagName)
 	return err == nil && name == "gpg-pubkey"
+}
+
+// Len, Size and Append make blobs the source of the backends.
+
+func (b *blobs) Len() int       { return len(b.sizes) }
+func (b *blobs) Size(i int) int { return b.sizes[i] }
+
+func (b *blobs) Append(dst []byte, i int) ([]byte, error) {
+	blob, err := b.blob(i)
+	return append(dst, blob...), err
 }
 
 // blob returns stored header i.

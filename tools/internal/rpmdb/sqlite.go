@@ -57,8 +57,6 @@ func sqliteTable(t *table, r *rows) sqlite.Table {
 // packageRows are the rows of Packages: the number is the rowid, so its column is stored as NULL.
 type packageRows struct{ *blobs }
 
-func (p packageRows) Len() int { return len(p.sizes) }
-
 func (p packageRows) Size(i int) int { return sqlite.BlobRowSize(p.sizes[i]) }
 
 func (p packageRows) Append(dst []byte, i int) ([]byte, error) {
