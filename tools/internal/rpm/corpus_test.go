@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pgp"
 )
 
 // corpus returns the RPMs that are at hand: those of the shared data folder, and those of debrpm.
@@ -84,4 +86,42 @@ func TestTablesOfOthers(t *testing.T) {
 		t.Errorf("%d scriptlets, %d requires of scripts only", scripts, deps)
 	}
 	t.Logf("%d scriptlets, %d requires of scripts only", scripts, deps)
+}
+
+// TestVerifyEL7 verifies real version 3 signatures of CentOS 7, over the header and over header and payload.
+func TestVerifyEL7(t *testing.T) {
+	verified := 0
+	for _, name := range corpus(t) {
+		key, err := os.ReadFile(filepath.Join(filepath.Dir(name), "RPM-GPG-KEY-CentOS-7"))
+		if err != nil {
+			continue
+		}
+		ring, err := pgp.ReadKeyring(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := ReadPackage(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		header, errHeader := VerifyHeader(p, ring, Policy{})
+		all, errAll := VerifyPackage(p, f, ring, Policy{})
+		f.Close()
+		const want = "RSA/SHA256 6341AB2753D78A78A7C27BB124C6A8A7F4A80EB5"
+		if errHeader != nil || errAll != nil || header.String() != want || all.String() != want {
+			t.Errorf("%s: %v %v, %v %v", name, header, errHeader, all, errAll)
+		}
+		if header.PayloadSigned || !all.PayloadSigned {
+			t.Errorf("%s: payload signed by the header: %v, by the package: %v", name, header.PayloadSigned, all.PayloadSigned)
+		}
+		verified++
+	}
+	if verified == 0 {
+		t.Skip("no CentOS 7 packages at hand: version 3 signatures of others not checked")
+	}
+	t.Logf("%d packages verified", verified)
 }
