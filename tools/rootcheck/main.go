@@ -1,0 +1,82 @@
+// Rootcheck fails the build on a broken or unsafe root filesystem.
+//
+//	rootcheck --spec=F --tree=F --out=F
+//
+// It writes all findings to --out, the allowed ones with their reasons, and fails if one is not allowed.
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/check"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rootfs"
+)
+
+func main() { cli.Main("rootcheck", run) }
+
+func run(args []string) error {
+	var specFile, treeFile, out string
+	fs := cli.NewFlagSet("rootcheck")
+	fs.StringVar(&specFile, "spec", "", "rootcheck spec")
+	fs.StringVar(&treeFile, "tree", "", "tree.json to check")
+	fs.StringVar(&out, "out", "", "findings to write")
+	if err := cli.Parse(fs, args, "spec", "tree", "out"); err != nil {
+		return err
+	}
+	spec, err := readFile(specFile, check.ReadSpec)
+	if err != nil {
+		return err
+	}
+	tree, err := readFile(treeFile, rootfs.Read)
+	if err != nil {
+		return err
+	}
+	if spec.Arch != "" && spec.Arch != tree.Arch {
+		return fmt.Errorf("checking %s: the tree is for %s, want %s", spec.Label, tree.Arch, spec.Arch)
+	}
+	findings := check.Check(spec, tree)
+	var text strings.Builder
+	for _, f := range findings {
+		fmt.Fprintln(&text, f)
+	}
+	if err := os.WriteFile(out, []byte(text.String()), 0o644); err != nil {
+		return err
+	}
+	return refuse(spec, check.Refused(findings))
+}
+
+// refuse makes the error for the findings that are not allowed.
+func refuse(spec *check.Spec, findings []check.Finding) error {
+	if len(findings) == 0 {
+		return nil
+	}
+	lines := []string{fmt.Sprintf("checking %s: %d findings", spec.Label, len(findings))}
+	if len(findings) == 1 {
+		lines[0] = fmt.Sprintf("checking %s: 1 finding", spec.Label)
+	}
+	example := ""
+	for _, f := range findings {
+		lines = append(lines, f.String())
+		if example == "" && f.Code != check.UnusedAllow {
+			example = f.Code + ":" + f.Path
+		}
+	}
+	err := fmt.Errorf("%s", strings.Join(lines, "\n"))
+	if example == "" {
+		return err
+	}
+	return cli.Hint(err, "to allow one, say why in the BUILD file: check = {\"allow\": {%q: \"reason\"}}", example)
+}
+
+func readFile[T any](name string, decode func(r io.Reader, name string) (*T, error)) (*T, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return decode(f, name)
+}
