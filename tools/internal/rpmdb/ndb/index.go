@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 )
 
 const (
@@ -86,9 +87,10 @@ func (x *Index) WriteTo(w io.Writer) (int64, error) {
 type key struct {
 	offset     uint32 // into the keys
 	hash       uint32
-	slot, step uint32 // of the next probe
-	pkg        uint32 // of its last entry
-	elements   []uint32
+	slot, step uint32   // of the next probe
+	pkg        uint32   // of its last entry
+	elements   []uint32 // of that package
+	highest    uint32   // of elements
 }
 
 // entry is one used slot.
@@ -148,17 +150,13 @@ func buildTable(t Table) ([]byte, error) {
 // repeats notes an entry of the key and reports whether it has been there: rpm stores it once.
 func (k *key) repeats(pkg, element uint32) bool {
 	if k.pkg != pkg {
-		k.pkg, k.elements = pkg, k.elements[:0]
+		k.pkg, k.elements, k.highest = pkg, k.elements[:0], 0
 	}
 	// Elements come in rising order but for triggers, of which a package has few.
-	if n := len(k.elements); n > 0 && k.elements[n-1] >= element {
-		for _, e := range k.elements {
-			if e == element {
-				return true
-			}
-		}
+	if element <= k.highest && slices.Contains(k.elements, element) {
+		return true
 	}
-	k.elements = append(k.elements, element)
+	k.elements, k.highest = append(k.elements, element), max(k.highest, element)
 	return false
 }
 
