@@ -24,7 +24,8 @@ type repository struct {
 	config  *lockfile.ManifestRepository
 	arch    string
 	keys    *keyring
-	bases   []string
+	urls    []string // in the order of the manifest or mirror list, for the lock
+	bases   []string // the same, the mirror that answered first in front
 	index   *repomd.Index
 	sum     [sha256.Size]byte // of repomd.xml
 	primary *repomd.Primary
@@ -60,6 +61,7 @@ func (r *repository) load(ctx context.Context, m *lockfile.Manifest, manifestDir
 	if r.bases, err = r.client.Bases(ctx, source); err != nil {
 		return err
 	}
+	r.urls = r.bases
 	if err := r.loadIndex(ctx); err != nil {
 		return err
 	}
@@ -205,7 +207,7 @@ func addFiles(ctx context.Context, u *resolve.Universe, repos []*repository) fun
 // entry is the repository's line in the lock.
 func (r *repository) entry() lockfile.Repository {
 	return lockfile.Repository{
-		ID: r.config.ID, Arch: r.arch, URLs: r.bases, Revision: r.index.Revision, RepomdSHA256: hex.EncodeToString(r.sum[:]),
+		ID: r.config.ID, Arch: r.arch, URLs: r.urls, Revision: r.index.Revision, RepomdSHA256: hex.EncodeToString(r.sum[:]),
 		Fingerprints: r.config.Fingerprints, GPGCheck: r.config.CheckPackages(), RepoGPGCheck: r.config.RepoGPGCheck,
 	}
 }
