@@ -65,15 +65,21 @@ type attribute struct {
 
 // subject returns the DER of the subject's name.
 func subject(der []byte) ([]byte, error) {
+	name, _, err := subjectAndKey(der)
+	return name, err
+}
+
+// subjectAndKey returns the DER of the subject's name and of its public key (RFC 5280, 4.1).
+func subjectAndKey(der []byte) (name, key []byte, err error) {
 	var outer struct {
 		TBS       asn1.RawValue
 		Algorithm asn1.RawValue
 		Signature asn1.BitString
 	}
 	if rest, err := asn1.Unmarshal(der, &outer); err != nil {
-		return nil, fmt.Errorf("reading certificate: %w", err)
+		return nil, nil, fmt.Errorf("reading certificate: %w", err)
 	} else if len(rest) > 0 {
-		return nil, fmt.Errorf("reading certificate: %d bytes follow it", len(rest))
+		return nil, nil, fmt.Errorf("reading certificate: %d bytes follow it", len(rest))
 	}
 	// By hand, because the version is optional and serial numbers may be of forms that encoding/asn1 refuses.
 	fields := outer.TBS.Bytes
@@ -81,21 +87,25 @@ func subject(der []byte) ([]byte, error) {
 	for want := 0; ; {
 		rest, err := asn1.Unmarshal(fields, &v)
 		if err != nil {
-			return nil, fmt.Errorf("reading certificate: %w", err)
+			return nil, nil, fmt.Errorf("reading certificate: %w", err)
 		}
 		fields = rest
 		if want == 0 && v.Class == asn1.ClassContextSpecific && v.Tag == 0 {
 			continue
 		}
-		// serial, algorithm, issuer, validity, subject
-		if want++; want == 5 {
-			break
+		// serial, algorithm, issuer, validity, subject, public key
+		if want++; want < 5 {
+			continue
 		}
+		if v.Tag != asn1.TagSequence || v.Class != asn1.ClassUniversal {
+			return nil, nil, fmt.Errorf("reading certificate: its subject or public key is no sequence")
+		}
+		if want == 5 {
+			name = v.FullBytes
+			continue
+		}
+		return name, v.FullBytes, nil
 	}
-	if v.Tag != asn1.TagSequence || v.Class != asn1.ClassUniversal {
-		return nil, fmt.Errorf("reading certificate: its subject is no sequence")
-	}
-	return v.FullBytes, nil
 }
 
 // SubjectHash returns OpenSSL's hash of the subject, which names links in a certificate directory.

@@ -12,6 +12,7 @@ import (
 type Object struct {
 	Attributes  map[string]string // quotes kept, as values are typed by them
 	Certificate []byte            // DER
+	PublicKey   []byte            // DER; of extensions that are stapled to every certificate with this key
 }
 
 // ParseP11Kit reads p11-kit's persistence format (p11-kit: trust/persist.c): sections that start with
@@ -66,8 +67,12 @@ func (o *Object) add(text []byte) error {
 	if b == nil {
 		return fmt.Errorf("damaged PEM block")
 	}
+	if b.Type == "PUBLIC KEY" {
+		o.PublicKey = b.Bytes
+		return nil
+	}
 	if b.Type != "CERTIFICATE" {
-		return nil // public keys and the like
+		return nil
 	}
 	if _, err := subject(b.Bytes); err != nil {
 		return err
@@ -76,9 +81,38 @@ func (o *Object) add(text []byte) error {
 	return nil
 }
 
-// Anchor reports whether the object is a certificate authority that may vouch for servers: trusted, and not distrusted.
-func (o *Object) Anchor() bool {
-	return o.Certificate != nil && o.Attributes["trusted"] == "true" && o.Attributes["x-distrusted"] != "true"
+// Extended key usages, DER of the OIDs (RFC 5280, 4.2.1.12), as p11-kit writes bytes: percent signs before what is no
+// plain character.
+const (
+	serverAuth = "%06%08%2b%06%01%05%05%07%03%01"
+	anyUsage   = "%06%04U%1d%25%00"
+)
+
+// ServerAnchors returns the certificate authorities among objects that may vouch for servers: trusted, not distrusted, and
+// without a stapled extended key usage that leaves servers out.
+func ServerAnchors(objects []Object) ([]Object, error) {
+	others := map[string]bool{} // public keys that are good for other purposes only
+	for i := range objects {
+		o := &objects[i]
+		if o.Attributes["object-id"] == "2.5.29.37" && o.PublicKey != nil {
+			value := o.Attributes["value"]
+			others[string(o.PublicKey)] = !strings.Contains(value, serverAuth) && !strings.Contains(value, anyUsage)
+		}
+	}
+	var out []Object
+	for _, o := range objects {
+		if o.Certificate == nil || o.Attributes["trusted"] != "true" || o.Attributes["x-distrusted"] == "true" {
+			continue
+		}
+		_, key, err := subjectAndKey(o.Certificate)
+		if err != nil {
+			return nil, err
+		}
+		if !others[string(key)] {
+			out = append(out, o)
+		}
+	}
+	return out, nil
 }
 
 // Label returns the label of the object without quotes, or "".

@@ -170,7 +170,7 @@ func (c *composer) settleOwners() error {
 			if !okG {
 				unknown["group "+f.Group] = append(unknown["group "+f.Group], where)
 			}
-			if !okU || !okG || cl.pkg.states[cl.i] != '0' {
+			if !okU || !okG || cl.pkg.states[cl.i] != rootfs.StateNormal {
 				continue
 			}
 			if e.Layer == c.layer {

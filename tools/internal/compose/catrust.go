@@ -202,12 +202,13 @@ func (c *composer) p11kitTrust() error {
 	var bundle bytes.Buffer
 	files := map[string][]byte{}
 	for _, a := range append(list, extra...) {
-		text := catrust.EncodePEM(a.der)
+		if bundle.Len() > 0 {
+			bundle.WriteByte('\n')
+		}
 		if a.label != "" {
 			fmt.Fprintf(&bundle, "# %s\n", a.label)
 		}
-		bundle.Write(text)
-		bundle.WriteByte('\n')
+		bundle.Write(catrust.EncodePEM(a.der))
 		name := strings.NewReplacer("/", "_", " ", "_").Replace(a.label)
 		for n := 1; name == "" || files[name+".pem"] != nil; n++ {
 			name = fmt.Sprintf("%s.%d", strings.NewReplacer("/", "_", " ", "_").Replace(a.label), n)
@@ -258,10 +259,11 @@ func (c *composer) p11kitAuthorities() ([]authority, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", e.Path, err)
 			}
+			if objects, err = catrust.ServerAnchors(objects); err != nil {
+				return nil, fmt.Errorf("%s: %w", e.Path, err)
+			}
 			for i := range objects {
-				if o := &objects[i]; o.Anchor() {
-					add(o.Label(), o.Certificate)
-				}
+				add(objects[i].Label(), objects[i].Certificate)
 			}
 		}
 		if err := c.eachCertificate(root+"/anchors", add); err != nil {

@@ -49,7 +49,7 @@ type pkg struct {
 	partial bool
 	base    bool
 	layer   int
-	states  []byte   // one per file; what is '0' after the policies ships
+	states  []byte   // one rootfs.State per file; what is normal after the policies ships
 	paths   []string // canonical paths of the files; empty for those that do not ship
 }
 
@@ -63,11 +63,13 @@ type composer struct {
 	own    []*pkg // by NEVRA
 	based  []*pkg // by NEVRA
 	claims map[string][]claim
-	db     *accounts.DB
-	want   wanted // what scriptlets ask for
-	hits   map[string]int
-	glibc  string
-	report *Report
+	// dirLinks are paths of ghost links to directories that files lie beyond.
+	dirLinks map[string]bool
+	db       *accounts.DB
+	want     wanted // what scriptlets ask for
+	hits     map[string]int
+	glibc    string
+	report   *Report
 }
 
 // claim is a file of a package at a path.
@@ -177,14 +179,14 @@ func (c *composer) loadBase() error {
 	return nil
 }
 
-// choose gives every file state 0 that the selection wants. Of a partial package that is the files named and those of its
+// choose marks every file that the selection wants. Of a partial package that is the files named and those of its
 // own directories that lead to them.
 func (p *pkg) choose(files []string) error {
 	p.states = make([]byte, len(p.Index.Files))
 	p.paths = make([]string, len(p.Index.Files))
 	if !p.partial {
 		for i := range p.states {
-			p.states[i] = '0'
+			p.states[i] = rootfs.StateNormal
 		}
 		return nil
 	}
@@ -197,9 +199,9 @@ func (p *pkg) choose(files []string) error {
 	}
 	for i := range p.Index.Files {
 		f := &p.Index.Files[i]
-		p.states[i] = '1'
+		p.states[i] = rootfs.StateNotInstalled
 		if named[f.Path] || f.Ghost() || (f.Type == pkgindex.TypeDir && dirs[f.Path]) {
-			p.states[i] = '0'
+			p.states[i] = rootfs.StateNormal
 			delete(named, f.Path)
 		}
 	}

@@ -25,13 +25,13 @@ func (c *composer) place() error {
 	for _, p := range c.own {
 		for i := range p.Index.Files {
 			f := &p.Index.Files[i]
-			if p.states[i] != '0' {
+			if p.states[i] != rootfs.StateNormal {
 				continue
 			}
 			if p.paths[i], err = canonical(f.Path); err != nil {
 				return fmt.Errorf("package %s: %w", p.Index.NEVRA, err)
 			}
-			if !f.Ghost() {
+			if !f.Ghost() || c.isDirLink(p.paths[i], f) {
 				c.claims[p.paths[i]] = append(c.claims[p.paths[i]], claim{p, i})
 			}
 		}
@@ -65,9 +65,11 @@ func (c *composer) collectLinks() (map[string]string, error) {
 	}
 	type link struct{ path, target string }
 	var raw []link
+	c.dirLinks = c.ghostDirLinks()
 	for _, p := range c.own {
 		for i := range p.Index.Files {
-			if f := &p.Index.Files[i]; f.Type == pkgindex.TypeSymlink && p.states[i] == '0' && !f.Ghost() {
+			f := &p.Index.Files[i]
+			if f.Type == pkgindex.TypeSymlink && p.states[i] == rootfs.StateNormal && (!f.Ghost() || c.isDirLink(f.Path, f)) {
 				raw = append(raw, link{f.Path, f.LinkTarget})
 			}
 		}
@@ -104,6 +106,39 @@ func (c *composer) collectLinks() (map[string]string, error) {
 	return nil, fmt.Errorf("symbolic links of the packages lead through each other more than %d times", rounds)
 }
 
+// ghostDirLinks returns the links that a package lists as ghosts although files of other packages lie beyond them, such as
+// /var/run -> ../run of older releases: a lua scriptlet makes them before anything else is installed.
+func (c *composer) ghostDirLinks() map[string]bool {
+	ghosts, used := map[string]bool{}, map[string]bool{}
+	for _, p := range c.own {
+		for i := range p.Index.Files {
+			if f := &p.Index.Files[i]; f.Ghost() && f.Type == pkgindex.TypeSymlink && f.LinkTarget != "" {
+				ghosts[f.Path] = true
+			}
+		}
+	}
+	if len(ghosts) == 0 {
+		return nil
+	}
+	for _, p := range c.own {
+		for i := range p.Index.Files {
+			if p.states[i] != rootfs.StateNormal || p.Index.Files[i].Ghost() {
+				continue
+			}
+			for dir := rootfs.Dir(p.Index.Files[i].Path); dir != "/"; dir = rootfs.Dir(dir) {
+				if ghosts[dir] {
+					used[dir] = true
+				}
+			}
+		}
+	}
+	return used
+}
+
+func (c *composer) isDirLink(path string, f *pkgindex.File) bool {
+	return f.Type == pkgindex.TypeSymlink && c.dirLinks[path]
+}
+
 // newResolver returns a function that resolves the parents of a path. It remembers directories, because packages have
 // many files in few of them.
 func newResolver(links map[string]string) func(string) (string, error) {
@@ -138,7 +173,7 @@ func settleClaims(path string, claims []claim) (kept []claim, conflicts []error)
 	}
 	for _, cl := range claims {
 		if f := cl.file(); f.Color != 0 && f.Color != best {
-			cl.pkg.states[cl.i] = '4'
+			cl.pkg.states[cl.i] = rootfs.StateWrongColor
 			continue
 		}
 		kept = append(kept, cl)
@@ -241,7 +276,7 @@ func (c claim) hardLink(path string) string {
 	}
 	first := path
 	for i := range c.pkg.Index.Files {
-		if f := &c.pkg.Index.Files[i]; f.HardLinks == set && c.pkg.states[i] == '0' && !f.Ghost() && c.pkg.paths[i] < first {
+		if f := &c.pkg.Index.Files[i]; f.HardLinks == set && c.pkg.states[i] == rootfs.StateNormal && !f.Ghost() && c.pkg.paths[i] < first {
 			first = c.pkg.paths[i]
 		}
 	}
@@ -276,7 +311,7 @@ func (c *composer) joinBase(old, e *rootfs.Entry, claims []claim) error {
 		if colour, theirs := claims[0].file().Color, elfColour(old); colour != 0 && theirs != 0 && colour != theirs {
 			if colour < theirs {
 				for _, cl := range claims {
-					cl.pkg.states[cl.i] = '4'
+					cl.pkg.states[cl.i] = rootfs.StateWrongColor
 				}
 				return nil
 			}

@@ -19,21 +19,21 @@ var licenceName = regexp.MustCompile(`^(licen[cs]es?|copying|copyrights?|notices
 // docDirs hold documentation whatever the package says about the file; the last three are Debian's.
 var docDirs = []string{"/usr/share/doc/", "/usr/share/gtk-doc/", "/usr/share/doc-base/", "/usr/share/lintian/", "/usr/share/bug/"}
 
-// applyPolicies gives state 1 to the files that policies leave out and 4 to those of a foreign colour, in rpm's order of
+// applyPolicies marks the files that policies leave out and those of a foreign colour, in rpm's order of
 // rules, and then drops directories that this has emptied.
 func (c *composer) applyPolicies() error {
 	for _, p := range c.own {
 		for i := range p.Index.Files {
 			f := &p.Index.Files[i]
-			if f.Ghost() || p.states[i] != '0' {
+			if f.Ghost() || p.states[i] != rootfs.StateNormal {
 				continue
 			}
 			if f.Color != 0 && f.Color&transactionColour == 0 {
-				p.states[i] = '4'
+				p.states[i] = rootfs.StateWrongColor
 				continue
 			}
 			if why := c.spec.Policies.drops(f); why != "" {
-				p.states[i] = '1'
+				p.states[i] = rootfs.StateNotInstalled
 				c.report.dropped(p, why)
 			}
 		}
@@ -138,7 +138,7 @@ func (p *pkg) pruneDirs() {
 	for i := range p.Index.Files {
 		f := &p.Index.Files[i]
 		dir := rootfs.Dir(f.Path)
-		if p.states[i] == '1' {
+		if p.states[i] == rootfs.StateNotInstalled {
 			lost[dir] = true
 		} else {
 			left[dir]++
@@ -150,8 +150,8 @@ func (p *pkg) pruneDirs() {
 	dirs := sortedKeys(index)
 	for k := len(dirs) - 1; k >= 0; k-- {
 		dir := dirs[k]
-		if i := index[dir]; p.states[i] == '0' && lost[dir] && left[dir] == 0 {
-			p.states[i] = '1'
+		if i := index[dir]; p.states[i] == rootfs.StateNormal && lost[dir] && left[dir] == 0 {
+			p.states[i] = rootfs.StateNotInstalled
 			parent := rootfs.Dir(dir)
 			left[parent]--
 			lost[parent] = true

@@ -97,7 +97,7 @@ func (r *Report) finish(t *rootfs.Tree, layer *rootfs.Layer) {
 		}
 		x.SizeBytes = p.SizeBytes
 		for _, state := range []byte(p.FileStates) {
-			if state == '0' || state == '2' {
+			if state == rootfs.StateNormal {
 				x.Files++
 			}
 		}

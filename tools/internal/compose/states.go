@@ -11,13 +11,14 @@ import (
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpmdb"
 )
 
-// settleStates makes the file states true of the finished tree: a file that is not there is "not installed", one that the
-// spec or a step changed is "replaced", so that rpm -V neither misses the one nor compares the other.
+// settleStates makes the file states true of the finished tree. A file of a package that is not there is "not installed",
+// whether nothing stands there or something that the spec or a step of ours made. (rpm's own "replaced" stands for a file of
+// another package, and rpm -V prints every such file.)
 func (c *composer) settleStates() error {
 	for _, p := range c.all() {
 		for i := range p.Index.Files {
 			f := &p.Index.Files[i]
-			if p.states[i] != '0' && !(p.base && p.states[i] == '2') {
+			if p.states[i] != rootfs.StateNormal {
 				continue
 			}
 			path, err := c.fs.Canonical(f.Path)
@@ -28,9 +29,9 @@ func (c *composer) settleStates() error {
 			if p.base && (e != nil && e.Layer != c.layer) {
 				continue // as the base left it
 			}
-			if state := c.state(claim{p, i}, e); state != p.states[i] {
-				p.states[i] = state
-				if state == '2' {
+			if !c.stands(claim{p, i}, e) {
+				p.states[i] = rootfs.StateNotInstalled
+				if e != nil {
 					c.report.Replaced = append(c.report.Replaced, f.Path)
 				}
 			}
@@ -45,13 +46,11 @@ func (c *composer) settleStates() error {
 	return nil
 }
 
-func (c *composer) state(cl claim, e *rootfs.Entry) byte {
+// stands reports whether e is what the package says. A ghost may be absent.
+func (c *composer) stands(cl claim, e *rootfs.Entry) bool {
 	f := cl.content()
 	if e == nil {
-		if f.Ghost() {
-			return '0'
-		}
-		return '1'
+		return f.Ghost()
 	}
 	uid, okU := c.uid(f.User)
 	gid, okG := c.gid(f.Group)
@@ -66,10 +65,7 @@ func (c *composer) state(cl claim, e *rootfs.Entry) byte {
 			same = e.RdevMajor == f.RdevMajor && e.RdevMinor == f.RdevMinor
 		}
 	}
-	if same {
-		return '0'
-	}
-	return '2'
+	return same
 }
 
 // writeRPMDB makes the package database of all packages, the base's included, and takes out what a base left beside it.
@@ -117,7 +113,7 @@ func (c *composer) writeRPMDB() error {
 func numericStates(states []byte) []byte {
 	out := make([]byte, len(states))
 	for i, s := range states {
-		out[i] = s - '0'
+		out[i] = s - rootfs.StateNormal
 	}
 	return out
 }

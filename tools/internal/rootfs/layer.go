@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpm"
 )
 
 // copyBuffer is the unit in which file contents move from payloads to the layer.
@@ -145,11 +146,13 @@ func setXattrs(h *tar.Header, e *Entry) error {
 		h.PAXRecords["SCHILY.xattr."+name] = string(value)
 	}
 	if e.Caps != "" {
-		value, err := EncodeCaps(e.Caps)
+		value, err := rpm.Capability(e.Caps)
 		if err != nil {
 			return err
 		}
-		h.PAXRecords["SCHILY.xattr."+CapabilityXattr] = string(value)
+		if value != nil {
+			h.PAXRecords["SCHILY.xattr.security.capability"] = string(value)
+		}
 	}
 	return nil
 }

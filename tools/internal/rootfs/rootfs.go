@@ -35,12 +35,22 @@ type Package struct {
 	Arch    string `json:"arch"`
 	Partial bool   `json:"partial,omitempty"` // some payload files were left out by slicing
 	Layer   int    `json:"layer"`             // that brought it in
-	// FileStates has one character per file of the header: 0 normal, 1 not installed, 2 replaced, 3 netshared, 4 wrong colour.
+	// FileStates has one State character per file of the header.
 	FileStates string `json:"file_states"`
 	SizeBytes  int64  `json:"size_bytes"` // of its regular files in the image
 	License    string `json:"license,omitempty"`
 	SourceRPM  string `json:"source_rpm,omitempty"`
 }
+
+// File states: the digits of RPMTAG_FILESTATES as rpm itself stores them (rpm: include/rpm/rpmfiles.h, rpmfileState), and
+// as a test with the real rpm shows.
+const (
+	StateNormal       = '0'
+	StateReplaced     = '1' // something else stands there: rpm -V only looks whether it exists
+	StateNotInstalled = '2' // left out by policy or slicing
+	StateNetShared    = '3'
+	StateWrongColor   = '4' // of a multilib pair, the file that lost
+)
 
 // Entry is one path of the tree.
 type Entry struct {
