@@ -2,20 +2,20 @@
 
 A variant is data in a BUILD file; this file turns it into targets. See README.md for how to add one."""
 
-load("@al2//:release.bzl", _AL2_LOCKED = "LOCKED")
-load("@al2023//:release.bzl", _AL2023_LOCKED = "LOCKED")
-load("@debrpm//:release.bzl", _DEBRPM_LOCKED = "LOCKED")
+load("@al2//:release.bzl", _AL2_LOCKED = "LOCKED", _AL2_PACKAGES = "PACKAGES")
+load("@al2023//:release.bzl", _AL2023_LOCKED = "LOCKED", _AL2023_PACKAGES = "PACKAGES")
+load("@debrpm//:release.bzl", _DEBRPM_LOCKED = "LOCKED", _DEBRPM_PACKAGES = "PACKAGES")
 load("//rules:defs.bzl", "rpm_image", "rpm_package", "rpm_rootfs")
 load("//rules/private:rpm_image_test.bzl", "rpm_image_test")
 
 visibility("//variants/...")
 
-# Release -> its lock, and whether the lock can be used. Images of a release without one are `manual`, so that `//...` builds without
-# them.
+# Release -> its lock, whether the lock can be used, and the names of its packages. Images of a release without a lock are `manual`, so
+# that `//...` builds without them.
 _RELEASES = {
-    "al2": struct(lock = "//variants/releases/al2:rpms.lock.json", locked = _AL2_LOCKED),
-    "al2023": struct(lock = "//variants/releases/al2023:rpms.lock.json", locked = _AL2023_LOCKED),
-    "debrpm": struct(lock = "@debrpm_release//:rpms.lock.json", locked = _DEBRPM_LOCKED),
+    "al2": struct(lock = "//variants/releases/al2:rpms.lock.json", locked = _AL2_LOCKED, packages = _AL2_PACKAGES),
+    "al2023": struct(lock = "//variants/releases/al2023:rpms.lock.json", locked = _AL2023_LOCKED, packages = _AL2023_PACKAGES),
+    "debrpm": struct(lock = "@debrpm_release//:rpms.lock.json", locked = _DEBRPM_LOCKED, packages = _DEBRPM_PACKAGES),
 }
 
 RELEASES = sorted(_RELEASES)
@@ -106,7 +106,9 @@ def variant(
                 dirs = dirs,
                 files = files,
                 ld_so_cache = ld_so_cache,
+                no_shell = no_shell,
                 release = release,
+                user = user,
             )
         else:
             native.alias(
@@ -147,7 +149,7 @@ def variant(
             visibility = ["//visibility:public"],
         )
 
-def _rootfs(*, name, release, data, base, accounts, dirs, files, ca_trust, ld_so_cache):
+def _rootfs(*, name, release, data, base, accounts, dirs, files, ca_trust, ld_so_cache, no_shell, user):
     contents = []
     if data["packages"]:
         contents = [release + "_rpms"]
@@ -163,7 +165,7 @@ def _rootfs(*, name, release, data, base, accounts, dirs, files, ca_trust, ld_so
         alternatives = data["alternatives"],
         base = base,
         ca_trust = ca_trust,
-        check = data["check"],
+        check = {"shell": not no_shell, "user": user} | data["check"],
         contents = contents,
         dirs = dirs,
         files = files,

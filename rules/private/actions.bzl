@@ -113,30 +113,34 @@ def _resolve(ctx, arch, release, requests, candidates, base):
     )
     return selection
 
-def check_rootfs(ctx, *, tree, spec):
+def check_rootfs(ctx, *, rootfs, spec):
     """Declares the action that checks a finished tree.
 
     Args:
       ctx: context of the rule; it has TOOLCHAIN_TYPE.
-      tree: File, tree.json.
+      rootfs: RootfsInfo.
       spec: dict, the fields of check.Spec that the caller decides.
 
     Returns:
       File, for output group _validation.
     """
     spec_file = ctx.actions.declare_file(ctx.label.name + ".rootcheck_spec.json")
-    ctx.actions.write(spec_file, json.encode_indent(spec | {"label": show_label(ctx.label), "schema": CHECK_SCHEMA}) + "\n")
+    ctx.actions.write(spec_file, json.encode_indent(spec | {
+        "arch": rootfs.arch,
+        "label": show_label(ctx.label),
+        "schema": CHECK_SCHEMA,
+    }) + "\n")
     out = ctx.actions.declare_file(ctx.label.name + ".rootcheck.txt")
     args = ctx.actions.args()
     args.add(spec_file, format = "--spec=%s")
-    args.add(tree, format = "--tree=%s")
+    args.add(rootfs.tree, format = "--tree=%s")
     args.add(out, format = "--out=%s")
     ctx.actions.run(
         mnemonic = "RootCheck",
         progress_message = "Checking %{label}",
         executable = ctx.toolchains[TOOLCHAIN_TYPE].rpm.rootcheck,
         arguments = [args],
-        inputs = [spec_file, tree],
+        inputs = [spec_file, rootfs.tree],
         outputs = [out],
         toolchain = TOOLCHAIN_TYPE,
     )

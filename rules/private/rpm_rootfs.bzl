@@ -47,7 +47,7 @@ def _rpm_rootfs_impl(ctx):
         spec = spec,
     )
     check = json.decode(ctx.attr.check)
-    findings = [check_rootfs(ctx, spec = check, tree = rootfs.tree)] if check != None else []
+    findings = [check_rootfs(ctx, rootfs = rootfs, spec = check)] if check != None else []
     return [
         rootfs,
         DefaultInfo(files = depset(rootfs.layers)),
@@ -135,8 +135,9 @@ def rpm_rootfs(
       ld_so_cache: whether to write /etc/ld.so.cache.
       rpmdb: whether the image gets its package database.
       scriptlets: what to do about a scriptlet that is not covered: `report` or `error`.
-      check: dict, fields of the check of the finished tree, such as `allow`; see check.Spec. None: no check, for a root filesystem
-        that never ships by itself, only as a base.
+      check: dict, what the check of the finished tree is told: `allow` (dict of `code:path` to the reason why the finding is right;
+        `**` in the path stands for any folders), `shell` (bool: the image is meant to have one), `user` (of the image), `size_budget`
+        (bytes). None: no check, for a root filesystem that never ships by itself, only as a base.
       tags: tags of the target.
       testonly: whether only tests may use the target.
       visibility: visibility of the target.

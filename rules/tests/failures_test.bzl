@@ -68,7 +68,7 @@ def failures_test_suite(name):
     rpm_package(name = "mixed_packages", rpms = ["@slimrpm_test//app", "@slimrpm_test_other//glibc"], tags = ["manual"])
     def_test(_amd64_test, "mixed_packages", ["belongs to release slimrpm_test_other, other contents to slimrpm_test"])
 
-    native.alias(name = "my_app", actual = "@slimrpm_test//app")
+    native.alias(name = "my_app", actual = "@slimrpm_test//app", tags = ["manual"])
     rpm_package(name = "aliased", rpms = [":my_app"], tags = ["manual"])
     def_test(_amd64_test, "aliased", ["name package @@", "//app:app by its own label, not through an alias"])
 

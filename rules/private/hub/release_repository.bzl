@@ -22,16 +22,16 @@ def _release_repository_impl(ctx):
     if lock:
         problem = _staleness(ctx, manifest, lock)
 
-    if lock:
+    names = {package["name"]: None for section in lock["architectures"].values() for package in section["packages"]} if lock else {}
+    if not problem:
         _write_locked(ctx, lock)
-        names = sorted({package["name"]: None for section in lock["architectures"].values() for package in section["packages"]})
     else:
-        names = manifest_roots(ctx.read(manifest)) if manifest.exists else []
+        names |= {root: None for root in manifest_roots(ctx.read(manifest))} if manifest.exists else {}
         for name in names:
             ctx.file("%s/BUILD.bazel" % name, unlocked_package_build(name, CLOSURE_KINDS), executable = False)
     ctx.file("REPO.bazel")
     ctx.file("BUILD.bazel", release_build(
-        graphs = {_graph_name(arch): arch for arch in lock["architectures"]} if lock else {},
+        graphs = {_graph_name(arch): arch for arch in lock["architectures"]} if not problem else {},
         lock_label = _show(ctx.attr.lock),
         lock_path = str(lock_file),
         manifest_path = str(manifest),
@@ -41,7 +41,7 @@ def _release_repository_impl(ctx):
         rpmdb = lock["rpmdb"] if lock else {},
         source_date_epoch = lock["source_date_epoch"] if lock else 0,
     ), executable = False)
-    ctx.file("release.bzl", _release_bzl(release, lock, problem, names), executable = False)
+    ctx.file("release.bzl", _release_bzl(release, lock, problem, sorted(names)), executable = False)
 
 def _staleness(ctx, manifest, lock):
     # Starlark has no SHA-256, but a download computes one.
