@@ -161,8 +161,10 @@ func (p *Package) defaults() {
 }
 
 func (f *File) defaults(mtime, inode uint32) {
-	if n := len(f.Path); n > 1 && f.Path[n-1] == '/' {
-		f.Path = f.Path[:n-1]
+	if n := len(f.Path); n > 0 && f.Path[n-1] == '/' {
+		if n > 1 {
+			f.Path = f.Path[:n-1]
+		}
 		if f.Mode == 0 {
 			f.Mode = 0o040755
 		}
