@@ -136,7 +136,7 @@ func (b *Builder) spec(d *Deb, root string) (*rpmspec.Spec, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	scriptlets, needs := rpmspec.Scriptlets(a, p, d.Ldconfig)
+	scriptlets, needs := rpmspec.Scriptlets(a, p, d.Ldconfig || p.Ldconfig)
 	s.Scriptlets, s.Files = scriptlets, t.list()
 	s.Relations = append(rel.Lines, needs...)
 	s.Relations = append(s.Relations, "Requires: debrpm-filesystem")
@@ -178,8 +178,12 @@ func Closure(m *mapping.Mapping) debian.ClosureOptions {
 }
 
 func (b *Builder) relations(control debian.Paragraph, p mapping.Package) (rpmspec.Relations, error) {
+	version, err := debian.ParseVersion(control["Version"])
+	if err != nil {
+		return rpmspec.Relations{}, err
+	}
 	return rpmspec.MapRelations(control, rpmspec.RelationOptions{
-		ClosureOptions: Closure(b.Mapping), Name: control["Package"], Rename: b.rename,
+		ClosureOptions: Closure(b.Mapping), Name: control["Package"], Version: version, Rename: b.rename,
 		Reason: func(group []debian.Relation) string {
 			for _, r := range group {
 				if reason, ok := p.DropDepends[r.Name]; ok {

@@ -59,6 +59,7 @@ type Package struct {
 	Requires  []string          `yaml:"requires"`
 	PostNeeds []string          `yaml:"post_needs"` // Requires(post)
 	Post      []string          `yaml:"post"`       // shell lines of %post
+	Ldconfig  bool              `yaml:"ldconfig"`   // %post runs ldconfig, though the .deb activates no trigger
 	// DropDepends is like Mapping's, for one package.
 	DropDepends map[string]string `yaml:"drop_depends"`
 	// ExcludeRequires maps a regular expression for generated requires to the reason why they are cut.

@@ -43,10 +43,19 @@ func (e EVR) String() string {
 // operators maps Debian's strict operators to RPM's.
 var operators = map[string]string{"<<": "<", "<=": "<=", "=": "=", ">=": ">=", ">>": ">"}
 
-// relationText writes one relation in RPM's syntax.
+// relationText writes one relation in RPM's syntax. A revision without letters and digits, as in "<< 1.2-.", is Debian's way to
+// say "above every revision of 1.2"; RPM says that by leaving the release out.
 func relationText(r debian.Relation) string {
 	if r.Op == "" {
 		return r.Name
+	}
+	if v := r.Version; v.Revision != "" && strings.Trim(v.Revision, ".+-") == "" {
+		e := VersionOf(v)
+		text := strings.TrimSuffix(e.String(), "-"+e.Release)
+		if strings.HasPrefix(r.Op, "<") {
+			return r.Name + " <= " + text
+		}
+		return r.Name + " > " + text
 	}
 	return r.Name + " " + operators[r.Op] + " " + VersionOf(r.Version).String()
 }
@@ -60,9 +69,10 @@ type Relations struct {
 // RelationOptions say what to cut and choose; see debian.ClosureOptions.
 type RelationOptions struct {
 	debian.ClosureOptions
-	Name   string                               // Debian name of the package
-	Rename func(debianName string) string       // RPM name of a Debian package
-	Reason func(group []debian.Relation) string // why a dependency is cut
+	Name    string // Debian name of the package
+	Version debian.Version
+	Rename  func(debianName string) string       // RPM name of a Debian package
+	Reason  func(group []debian.Relation) string // why a dependency is cut
 }
 
 // MapRelations maps Depends, Pre-Depends, Recommends, Provides, Conflicts, Breaks and Replaces of a control paragraph.
@@ -90,7 +100,13 @@ func MapRelations(p debian.Paragraph, o RelationOptions) (Relations, error) {
 		}
 	}
 	for _, group := range parsed["Provides"] {
-		out.Lines = append(out.Lines, "Provides: "+relationText(group[0]))
+		r := group[0]
+		if r.Op == "" {
+			// In Debian a provided name without a version satisfies no versioned relation; in RPM it satisfies all of them, even
+			// "Conflicts: perl-modules < 5.36" of an old package. The version of the package itself is what RPM packagers write.
+			r.Op, r.Version = "=", o.Version
+		}
+		out.Lines = append(out.Lines, "Provides: "+relationText(r))
 	}
 	for _, field := range []string{"Conflicts", "Breaks"} {
 		for _, group := range parsed[field] {

@@ -17,6 +17,9 @@ type Alternative struct {
 	Target string   // path of the master
 }
 
+// manPages is where manual pages lie; an alternative of nothing else would only drag a shell into an image.
+const manPages = "/usr/share/man/"
+
 // significant finds commands that change the system at the start of a shell command.
 var significant = regexp.MustCompile(`(?:^|[;&|({!]\s*|\b(?:then|do|else|if|in_sysroot|exec)\s+)` +
 	`(update-alternatives|adduser|addgroup|useradd|groupadd|usermod|groupmod|setcap|dpkg-statoverride|dpkg-divert|chown|chgrp|chmod|` +
@@ -45,8 +48,12 @@ func Analyse(scripts map[string]string, m *mapping.Mapping, p mapping.Package) (
 				continue
 			}
 			alternatives, rest := alternativesOf(line)
-			if len(p.Alternate) == 0 {
-				a.Alternatives = append(a.Alternatives, alternatives...)
+			for _, alternative := range alternatives {
+				if strings.HasPrefix(alternative.Links[0], manPages) {
+					a.Dropped = append(a.Dropped, fmt.Sprintf("%s: %s: an alternative of manual pages alone", script, line))
+				} else if len(p.Alternate) == 0 {
+					a.Alternatives = append(a.Alternatives, alternative)
+				}
 			}
 			for _, command := range commandsOf(rest) {
 				used[command] = true
