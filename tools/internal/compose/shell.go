@@ -38,6 +38,7 @@ type shellParser struct {
 	inWord   bool
 	unclear  bool // the word so far
 	skipWord bool // the word is the target of a redirection
+	header   bool // in the first line of a loop or case
 	heredocs []string
 }
 
@@ -237,8 +238,13 @@ func (p *shellParser) endWord() {
 		switch word {
 		case "if", "then", "elif", "else", "fi", "!", "{", "}":
 			return
-		case "for", "while", "until", "do", "done", "case", "esac", "function", "select":
+		case "while", "until", "do", "done", "esac":
 			p.compound = true
+			return
+		case "for", "case", "function", "select":
+			p.compound, p.header = true, true // the words up to the end of the command are no command
+		}
+		if p.header {
 			return
 		}
 		if name, value, ok := strings.Cut(word, "="); ok && name != "" && strings.IndexFunc(name, func(r rune) bool { return r > 127 || !isNameByte(byte(r)) }) < 0 {
@@ -256,7 +262,7 @@ func (p *shellParser) endWord() {
 
 func (p *shellParser) endCommand() {
 	p.endWord()
-	p.skipWord = false
+	p.skipWord, p.header = false, false
 	if len(p.current.words) > 0 {
 		p.commands = append(p.commands, p.current)
 	}

@@ -1,0 +1,222 @@
+package compose
+
+import (
+	"archive/tar"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"testing"
+
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/extract"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rootfs"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpmtest"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/selection"
+)
+
+const epoch = 1710000000
+
+// image describes a composition for tests.
+type image struct {
+	spec    string // JSON fields of the spec besides those that every spec has
+	pkgs    []rpmtest.Package
+	partial map[string][]string // files by package name
+	base    *built
+}
+
+// built is a composed image with what a child needs of it.
+type built struct {
+	*Result
+	packages []Package
+	layers   [][]byte // base first
+}
+
+func spec(t *testing.T, fields string) *Spec {
+	t.Helper()
+	text := fmt.Sprintf(`{"schema":1,"label":"//test:image","release":"test","arch":"x86_64","source_date_epoch":%d`, epoch)
+	if fields != "" {
+		text += "," + fields
+	} else {
+		text += `,"accounts":{},"policies":{}`
+	}
+	s, err := ReadSpec(strings.NewReader(text+"}"), "spec.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// unpack writes the package and runs rpmextract's library on it.
+func unpack(t *testing.T, p rpmtest.Package) Package {
+	t.Helper()
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	if err := os.WriteFile(at("a.rpm"), rpmtest.Build(p), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := extract.Run(extract.Options{RPM: at("a.rpm"), Payload: at("payload.tar"), Index: at("index.json"), Header: at("header.bin")}); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(at("index.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	x, err := pkgindex.Read(f, "index.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Package{Index: x, Payload: at("payload.tar"), Header: at("header.bin")}
+}
+
+func (im image) input(t *testing.T) *Input {
+	t.Helper()
+	in := &Input{Spec: spec(t, im.spec), Selection: &selection.Selection{Schema: selection.Schema, Release: "test", Arch: "x86_64"}}
+	for _, p := range im.pkgs {
+		pkg := unpack(t, p)
+		in.Packages = append(in.Packages, pkg)
+		files, partial := im.partial[p.Name]
+		in.Selection.Packages = append(in.Selection.Packages, selection.Package{Name: p.Name, NEVRA: p.NEVRA(), Partial: partial, Files: files})
+	}
+	if im.base != nil {
+		in.Base, in.BasePackages = im.base.Tree, im.base.packages
+	}
+	return in
+}
+
+func (im image) try(t *testing.T) (*built, error) {
+	t.Helper()
+	in := im.input(t)
+	r, err := Compose(in)
+	if err != nil {
+		return nil, err
+	}
+	b := &built{Result: r, packages: append(append([]Package(nil), in.BasePackages...), in.Packages...)}
+	if im.base != nil {
+		b.layers = im.base.layers
+	}
+	var layer bytes.Buffer
+	if err := rootfs.WriteLayer(&layer, r.Layer); err != nil {
+		return nil, err
+	}
+	b.layers = append(append([][]byte(nil), b.layers...), layer.Bytes())
+	// A child reads the tree from disk, so what is not in tree.json must not help it.
+	var tree bytes.Buffer
+	if err := rootfs.Write(&tree, r.Tree); err != nil {
+		return nil, err
+	}
+	if b.Tree, err = rootfs.Read(&tree, "tree.json"); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+func (im image) build(t *testing.T) *built {
+	t.Helper()
+	b, err := im.try(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// dump prints the newest layer: one line per tar entry.
+func (b *built) dump(t *testing.T) string {
+	t.Helper()
+	var out []string
+	tr := tar.NewReader(bytes.NewReader(b.layers[len(b.layers)-1]))
+	for {
+		h, err := tr.Next()
+		if err == io.EOF {
+			return strings.Join(out, "\n")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		line := fmt.Sprintf("%s %04o %d:%d", h.Name, h.Mode, h.Uid, h.Gid)
+		switch h.Typeflag {
+		case tar.TypeSymlink:
+			line = h.Name + " -> " + h.Linkname
+		case tar.TypeLink:
+			line = h.Name + " == " + h.Linkname
+		case tar.TypeReg:
+			data, err := io.ReadAll(tr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(data) > 40 || bytes.ContainsAny(data, "\n\x00") {
+				data = fmt.Appendf(nil, "<%d bytes>", len(data))
+			}
+			line += " " + string(data)
+		}
+		out = append(out, strings.TrimRight(line, " "))
+	}
+}
+
+// read returns the contents of a file of the newest layer.
+func (b *built) read(t *testing.T, name string) string {
+	t.Helper()
+	tr := tar.NewReader(bytes.NewReader(b.layers[len(b.layers)-1]))
+	for {
+		h, err := tr.Next()
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if h.Name == name {
+			data, err := io.ReadAll(tr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(data)
+		}
+	}
+}
+
+func (b *built) entry(t *testing.T, path string) *rootfs.Entry {
+	t.Helper()
+	i := sort.Search(len(b.Tree.Entries), func(i int) bool { return b.Tree.Entries[i].Path >= path })
+	if i == len(b.Tree.Entries) || b.Tree.Entries[i].Path != path {
+		t.Fatalf("no entry %s", path)
+	}
+	return b.Tree.Entries[i]
+}
+
+func (b *built) states(name string) string {
+	for _, p := range b.Tree.Packages {
+		if p.Name == name {
+			return p.FileStates
+		}
+	}
+	return "no such package"
+}
+
+func (b *built) reportJSON(t *testing.T) string {
+	t.Helper()
+	data, err := json.Marshal(b.Report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// filesystem is the package with the links of a merged /usr.
+func filesystem() rpmtest.Package {
+	return rpmtest.Package{Name: "filesystem", Arch: "noarch", Files: []rpmtest.File{
+		{Path: "/bin", Link: "usr/bin"}, {Path: "/etc/"}, {Path: "/lib64", Link: "usr/lib64"}, {Path: "/usr/"}, {Path: "/usr/bin/"},
+		{Path: "/usr/lib64/"}, {Path: "/usr/share/doc/"}, {Path: "/var/lib/"},
+	}}
+}
+
+func wantLines(t *testing.T, what, got, want string) {
+	t.Helper()
+	if want = strings.TrimSpace(want); got != want {
+		t.Errorf("%s: got\n%s\nwant\n%s", what, got, want)
+	}
+}
+
+func itoa(n int) string { return fmt.Sprint(n) }
