@@ -13,7 +13,7 @@ const (
 	// maxPath is Linux's PATH_MAX, the NUL included.
 	maxPath = 4096
 	// maxPathBytes bounds all paths together: a long directory shared by many files would grow without limit.
-	maxPathBytes = 256 << 20
+	maxPathBytes = 64 << 20
 )
 
 // File type bits of FILEMODES (inode(7)).
@@ -216,7 +216,11 @@ func filePaths(h *Header) ([]string, error) {
 	if t.err != nil {
 		return nil, t.err
 	}
+	if len(bases) > maxFiles {
+		return nil, fmt.Errorf("reading file names: %d files, allowed are %d", len(bases), maxFiles)
+	}
 	paths := make([]string, len(bases))
+	total := 0
 	for i, base := range bases {
 		if indexes[i] >= uint32(len(dirs)) {
 			return nil, fmt.Errorf("reading file names: file %d (%q) is in directory %d of %d", i, base, indexes[i], len(dirs))
@@ -227,6 +231,9 @@ func filePaths(h *Header) ([]string, error) {
 		}
 		if !strings.HasSuffix(dir, "/") || strings.Contains(base, "/") {
 			return nil, fmt.Errorf("reading file names: file %d: directory %q must end in \"/\" and name %q must not hold one", i, dir, base)
+		}
+		if total += len(dir) + len(base); total > maxPathBytes {
+			return nil, fmt.Errorf("reading file names: more than %d bytes of paths", maxPathBytes)
 		}
 		paths[i] = dir + base
 	}
@@ -249,7 +256,6 @@ func checkPaths(paths []string) error {
 		return fmt.Errorf("reading file names: %d files, allowed are %d", len(paths), maxFiles)
 	}
 	seen := make(map[string]bool, len(paths))
-	total := 0
 	for i, path := range paths {
 		if err := CheckPath(path); err != nil {
 			return fmt.Errorf("reading file names: file %d: %w", i, err)
@@ -258,9 +264,6 @@ func checkPaths(paths []string) error {
 			return fmt.Errorf("reading file names: %q is listed twice", path)
 		}
 		seen[path] = true
-		if total += len(path); total > maxPathBytes {
-			return fmt.Errorf("reading file names: more than %d bytes of paths", maxPathBytes)
-		}
 	}
 	return nil
 }
