@@ -139,7 +139,7 @@ func (s *search) minimise() bool {
 	for i := range s.branches {
 		b := &s.branches[i]
 		for j, c := range b.rest {
-			if at := int(s.sat.level[c+1]); at > b.level+1 {
+			if at := int(s.sat.level[c+1]); at > b.level {
 				level := b.level
 				b.rest = slices.Delete(slices.Clone(b.rest), j, j+1)
 				s.branches = s.branches[:i+1]
