@@ -2,6 +2,7 @@ package rpmdb
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -128,6 +129,15 @@ func testQueries(t *testing.T, name Backend, inputs []input) {
 // needs in them, indexes included, and leave them as they are.
 func TestRPMReadsWithoutWriting(t *testing.T) {
 	rpm := program(t, "rpm", "no rpm has read our databases")
+	unprivileged := &syscall.SysProcAttr{}
+	if os.Geteuid() == 0 { // root may write everywhere
+		unprivileged.Credential = &syscall.Credential{Uid: 65534, Gid: 65534}
+		probe := exec.Command(rpm, "--version")
+		probe.SysProcAttr = unprivileged
+		if err := probe.Run(); errors.Is(err, syscall.EPERM) {
+			t.Skip("this sandbox has no second user: databases that rpm may not write were not checked")
+		}
+	}
 	inputs := built(t, append(manyPackages(30), everyTable())...)
 	for _, b := range backends {
 		t.Run(string(b.name), func(t *testing.T) {
@@ -161,9 +171,7 @@ func TestRPMReadsWithoutWriting(t *testing.T) {
 			} {
 				args := append([]string{"--define", "_dbpath " + dir, "--define", "_db_backend " + string(b.name), "--nosignature"}, c.args...)
 				cmd := exec.Command(rpm, args...)
-				if os.Geteuid() == 0 { // root may write everywhere
-					cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
-				}
+				cmd.SysProcAttr = unprivileged
 				if out, err := cmd.CombinedOutput(); err != nil || string(out) != c.want {
 					t.Errorf("rpm %q: got %q (%v), want %q", c.args, out, err, c.want)
 				}
