@@ -86,6 +86,7 @@ func Resolve(in *Input) (*selection.Selection, error) {
 	if len(errs) > 0 {
 		return nil, joinSorted(errs)
 	}
+	r.dlopened()
 	return r.result(), nil
 }
 

@@ -165,6 +165,14 @@ func TestRequires(t *testing.T) {
 	fails(t, in, "//x:a: following requires of a: package nowhere is not among the candidates")
 }
 
+// TestDLOpen: notes are optional, so they bring nothing, but the user learns of them.
+func TestDLOpen(t *testing.T) {
+	loads := with(lib("/usr/lib64/libs.so"), func(e *pkgindex.ELF) { e.DLOpen = []string{"libin.so", "libcand.so", "libnone.so"} })
+	check(t, input(world(pack("s", loads, lib("/usr/lib64/libin.so")), pack("cand", lib("/usr/lib64/libcand.so"))), packages("//x:s", "s")), "s",
+		"cut  for libnone.so: loaded on demand by s-1-1.x86_64:/usr/lib64/libs.so",
+		"cut cand for libcand.so: loaded on demand by s-1-1.x86_64:/usr/lib64/libs.so")
+}
+
 func TestScripts(t *testing.T) {
 	tools := pack("tools", script("/usr/bin/ldd", "/bin/sh", ""), link("/usr/bin/lddlink", "ldd"), script("/usr/share/functions", "/bin/sh", ""),
 		script("/usr/bin/py", "/usr/bin/env", "-S python3 -s"))
