@@ -1,4 +1,5 @@
-// Package rpmdb writes and reads the package database of an image: sqlite (RHEL 9, Fedora, Amazon Linux 2023).
+// Package rpmdb writes and reads the package database of an image, in the formats sqlite (RHEL 9, Fedora, Amazon Linux 2023)
+// and ndb (SUSE). Berkeley DB (RHEL 7 and 8, Amazon Linux 2) is neither written nor read.
 //
 // The database is made bottom-up from the untouched headers of the packages; no database engine and no rpm is involved.
 // Every table row and every header blob is what `SOURCE_DATE_EPOCH=E rpm --justdb -i` of the same packages in the same order
@@ -6,7 +7,7 @@
 // digests and signatures keep verifying, followed by what rpm adds when it installs: tags of the signature header, install
 // time and transaction id, the colour of the transaction, and one state per file.
 //
-// Known difference: rpm 6 also adds PACKAGEDIGESTS, digests of the whole .rpm file. They are optional and are not written.
+// File states are the caller's: it knows what the image really holds. Known difference: rpm 6 also adds PACKAGEDIGESTS, digests of the whole .rpm file. They are optional and are not written.
 //
 // Plan reads every header once for sizes and index rows; File.WriteTo reads it again for its bytes. Memory therefore holds the
 // index rows and one header at a time.

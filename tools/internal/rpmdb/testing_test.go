@@ -131,8 +131,8 @@ func version(t testing.TB, path string) {
 	t.Logf("%s: %s", filepath.Base(path), first)
 }
 
-// corpus returns the RPMs of others that are at hand, in the order of their file names.
-func corpus(t testing.TB) []input {
+// corpora returns the RPMs of others that are at hand: by folder, for each is one architecture, in the order of file names.
+func corpora(t testing.TB) map[string][]input {
 	t.Helper()
 	shared := os.Getenv("SLIMRPM_SHARED_DATA")
 	if shared == "" {
@@ -154,13 +154,13 @@ func corpus(t testing.TB) []input {
 		t.Skip("no RPMs at hand (SLIMRPM_SHARED_DATA, SLIMRPM_DEBRPM): packages of others were not registered")
 	}
 	slices.Sort(names)
-	var out []input
+	out := map[string][]input{}
 	for _, name := range names {
 		data, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		out = append(out, newInput(t, data))
+		out[filepath.Dir(name)] = append(out[filepath.Dir(name)], newInput(t, data))
 	}
 	return out
 }
