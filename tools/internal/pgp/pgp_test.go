@@ -93,7 +93,8 @@ func TestVerify(t *testing.T) {
 		{summary: "a public key in place of a signature", key: good, edit: func([]byte) []byte { return ecc.Public() }, err: "packet of type 6, not a signature"},
 		{summary: "an armored key in place of a signature", key: good, edit: func([]byte) []byte { return ecc.Armored() }, err: `armor "-----BEGIN PGP PUBLIC KEY BLOCK-----", wanted`},
 		{summary: "a wrong armor checksum", key: good, edit: func(s []byte) []byte {
-			return bytes.Replace(pgptest.Armor("PGP SIGNATURE", s), []byte("\n-----END"), []byte("\n=AAAA\n-----END"), 1)
+			armor := pgptest.Armor("PGP SIGNATURE", s)
+			return append(append(bytes.Clone(armor[:bytes.LastIndex(armor, []byte("\n="))]), "\n=AAAA"...), armor[bytes.LastIndex(armor, []byte("\n-----END")):]...)
 		}, err: "armor checksum mismatch"},
 		{summary: "a signature by somebody else", key: good, edit: func([]byte) []byte { return ecc.Sign(data, pgptest.SignOptions{}) }, err: "no key " + ecc.KeyID()},
 		{summary: "a good signature beside one by somebody else", key: good, edit: func(s []byte) []byte { return append(ecc.Sign(data, pgptest.SignOptions{}), s...) }},

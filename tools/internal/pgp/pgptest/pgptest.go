@@ -222,8 +222,22 @@ func Armor(kind string, data []byte) []byte {
 		b.WriteString(text[:64] + "\n")
 		text = text[64:]
 	}
-	fmt.Fprintf(&b, "%s\n-----END %s-----\n", text, kind)
+	crc := crc24(data)
+	sum := base64.StdEncoding.EncodeToString([]byte{byte(crc >> 16), byte(crc >> 8), byte(crc)})
+	fmt.Fprintf(&b, "%s\n=%s\n-----END %s-----\n", text, sum, kind)
 	return b.Bytes()
+}
+
+// crc24 is the checksum of armor, which rpm demands. It is computed by polynomial division, unlike that of the reader.
+func crc24(data []byte) uint32 {
+	n := new(big.Int).Lsh(new(big.Int).SetBytes(data), 24)
+	init := new(big.Int).Lsh(big.NewInt(0xb704ce), uint(8*len(data)))
+	n.Xor(n, init)
+	poly := big.NewInt(0x1864cfb)
+	for n.BitLen() > 24 {
+		n.Xor(n, new(big.Int).Lsh(poly, uint(n.BitLen()-25)))
+	}
+	return uint32(n.Uint64())
 }
 
 // SignOptions describes a signature over data.
