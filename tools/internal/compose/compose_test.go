@@ -490,3 +490,84 @@ func TestDamagedPayload(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestParseShell(t *testing.T) {
+	for _, c := range []struct{ why, script, want string }{
+		{"lists, pipes and groups", "a 1; b 2 && c 3 || { d 4; } | (e 5)", "a 1|b 2|c 3|d 4|e 5"},
+		{"quotes, escapes and line ends", "a 'x y' \"z w\" q\\ r \\\n s # comment", "a x y z w q r s"},
+		{"redirections are no words", "a 2>/dev/null >&2 < in b >> out", "a b"},
+		{"variables of the script", "X=1\nY=\"$X 2\"\na $X ${Y} $1", "a 1 1 2 1"},
+		{"unknown variables", "a $HOME", "a ?"},
+		{"command substitutions", "a $(b $(c)) `d`", "a ?"},
+		{"conditions", "if [ -x /a ]; then b; elif ! c; then d; else e; fi", "[ -x /a ]|b|c|d|e"},
+		{"here documents", "a <<EOF\nb c\nEOF\nd", "a|d"},
+		{"loops", "for i in 1 2; do a; done", "a!"},
+		{"unclosed quotes", "a 'b", "a ?"},
+	} {
+		commands, compound := parseShell(c.script)
+		var got []string
+		for _, cmd := range commands {
+			s := strings.TrimSpace(cmd.String())
+			if cmd.unclear {
+				s += " ?"
+			}
+			got = append(got, s)
+		}
+		s := strings.Join(got, "|")
+		if compound {
+			s += "!"
+		}
+		if s != c.want {
+			t.Errorf("%s: got %q, want %q", c.why, s, c.want)
+		}
+	}
+}
+
+func FuzzParseShell(f *testing.F) {
+	f.Add("if [ $1 = 1 ]; then useradd -r \"$X\" `x` $(y) || :; fi <<E\nE\n")
+	f.Add("case x in a) b;; esac; for i in 'a")
+	f.Fuzz(func(t *testing.T, script string) {
+		commands, _ := parseShell(script)
+		for _, c := range commands {
+			if len(c.words) == 0 {
+				t.Fatal("a command without words")
+			}
+		}
+	})
+}
+
+func FuzzReadSpec(f *testing.F) {
+	f.Add(`{"schema":1,"label":"//a","release":"r","arch":"x86_64","remove":["/a/**/b*"],"files":[{"path":"/x","mode":"0644"}]}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := ReadSpec(strings.NewReader(text), "s")
+		if err != nil {
+			return
+		}
+		for _, pattern := range s.Remove {
+			g, err := parseGlob(pattern)
+			if err != nil {
+				t.Fatalf("accepted, but not usable: %v", err)
+			}
+			g.match("/a/b/c")
+		}
+	})
+}
+
+func TestGlob(t *testing.T) {
+	for _, c := range []struct {
+		glob, path string
+		want       bool
+	}{
+		{"/a/*", "/a/b", true}, {"/a/*", "/a/b/c", false}, {"/a/**", "/a/b/c", true}, {"/a/**", "/a", true}, {"/**/x", "/x", true},
+		{"/**/x", "/a/b/x", true}, {"/a/**/c/*.so", "/a/b/c/d.so", true}, {"/a/**/c/*.so", "/a/b/d/d.so", false}, {"/a/[bc]", "/a/c", true},
+		{"/**/**/**/**/**/**/**/**/z", "/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/y", false},
+	} {
+		g, err := parseGlob(c.glob)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := g.match(c.path); got != c.want {
+			t.Errorf("%s matches %s: %v", c.glob, c.path, got)
+		}
+	}
+}
