@@ -129,7 +129,7 @@ func (r *repository) loadIndexFrom(ctx context.Context, base string) error {
 			return cli.Hint(err, "repo_gpgcheck is on, so repomd.xml.asc must exist")
 		}
 		if err := r.keys.verifyDetached(data, signature); err != nil {
-			return cli.Hint(fmt.Errorf("verifying the signature of %s%s: %w", base, location, err),
+			return cli.Hint(fmt.Errorf("%s%s: %w", base, location, err),
 				"if the vendor changed its key, review the new one and pin its fingerprint")
 		}
 	}

@@ -48,7 +48,7 @@ func (c *command) packages(ctx context.Context, m *lockfile.Manifest, sol *resol
 		})
 	}
 	wait.Wait()
-	if err := errors.Join(append(errs, ctx.Err())...); err != nil {
+	if err := errors.Join(someOf(errs), ctx.Err()); err != nil {
 		return nil, err
 	}
 	linker := newLinker(m, sol)
@@ -59,6 +59,17 @@ func (c *command) packages(ctx context.Context, m *lockfile.Manifest, sol *resol
 	}
 	slices.SortFunc(out, func(a, b lockfile.Package) int { return strings.Compare(a.Name, b.Name) })
 	return out, nil
+}
+
+// maxErrors is how many packages an error names: a wrong key spoils all of them.
+const maxErrors = 10
+
+func someOf(errs []error) error {
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	if len(errs) > maxErrors {
+		errs = append(errs[:maxErrors:maxErrors], fmt.Errorf("and %d packages more", len(errs)-maxErrors))
+	}
+	return errors.Join(errs...)
 }
 
 // read reads and verifies the header of a package, and of a local repository the whole package.
@@ -87,8 +98,7 @@ func (r *repository) read(ctx context.Context, src *repomd.Package) (entry lockf
 	signature := "none"
 	if r.config.CheckPackages() {
 		if signature, err = r.keys.verifyPackage(pkg); err != nil {
-			return entry, nil, cli.Hint(fmt.Errorf("verifying the signature: %w", err),
-				"the repository trusts the keys %s only", strings.Join(r.config.Fingerprints, ", "))
+			return entry, nil, err
 		}
 	}
 	p := r.primary

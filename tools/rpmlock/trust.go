@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/lockfile"
@@ -88,14 +89,18 @@ func (k *keyring) verifyPackage(p *rpm.Package) (string, error) {
 			continue
 		}
 		if err != nil {
-			return "", err
+			return "", cli.Hint(err, "the package is not what the vendor signed: the mirror is damaged or hostile; try another one")
 		}
 		if good == "" {
 			good = result.Algorithm + "/" + result.Hash + " " + result.Fingerprint
 		}
 	}
 	if good == "" {
-		return "", unknown
+		var trusted []string
+		for _, key := range k.ring.Keys() {
+			trusted = append(trusted, key.Fingerprint)
+		}
+		return "", cli.Hint(unknown, "the repository trusts the keys %s only", strings.Join(trusted, ", "))
 	}
 	return good, nil
 }

@@ -63,5 +63,5 @@ func (c *command) verifyArch(ctx context.Context, l *lockfile.Lock, arch string)
 		})
 	}
 	wait.Wait()
-	return errors.Join(append(errs, ctx.Err())...)
+	return errors.Join(someOf(errs), ctx.Err())
 }

@@ -31,7 +31,7 @@ func (m *Manifest) validate() error {
 	}
 	for i, arch := range m.Architectures {
 		if !slices.Contains(KnownArchitectures(), arch) {
-			bad("unknown architecture %q%s", arch, near(archAlias(arch), KnownArchitectures()))
+			bad("unknown architecture %q%s", arch, nearArch(arch, KnownArchitectures()))
 		}
 		if slices.Contains(m.Architectures[:i], arch) {
 			bad("architecture %q is listed twice", arch)
@@ -58,15 +58,13 @@ func (m *Manifest) validate() error {
 	return errors.Join(errs...)
 }
 
-// archAlias maps the names of other ecosystems to RPM's, so that the suggestion is right.
-func archAlias(arch string) string {
-	switch strings.ToLower(arch) {
-	case "amd64", "x64", "x86-64":
-		return "x86_64"
-	case "arm64", "armv8":
-		return "aarch64"
+// nearArch is near for architectures, which other ecosystems name otherwise.
+func nearArch(arch string, known []string) string {
+	alias := map[string]string{"amd64": "x86_64", "x64": "x86_64", "x86-64": "x86_64", "arm64": "aarch64", "armv8": "aarch64"}[strings.ToLower(arch)]
+	if slices.Contains(known, alias) {
+		return fmt.Sprintf(" (did you mean %q?)", alias)
 	}
-	return arch
+	return near(arch, known)
 }
 
 func (m *Manifest) validateRepositories() []error {
@@ -151,7 +149,7 @@ func (m *Manifest) validateRoots() []error {
 		for _, arch := range root.Only {
 			if !slices.Contains(m.Architectures, arch) {
 				errs = append(errs, fmt.Errorf("line %d: install: %q: only: unknown architecture %q%s", root.Line, root.Name, arch,
-					near(archAlias(arch), m.Architectures)))
+					nearArch(arch, m.Architectures)))
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -97,10 +98,17 @@ func temporary(err error) bool {
 	if errors.As(err, &status) {
 		return status.Code == http.StatusTooManyRequests || status.Code >= 500
 	}
-	return !errors.Is(err, context.Canceled) && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, errTooLarge)
+	var dns *net.DNSError
+	if errors.As(err, &dns) && dns.IsNotFound {
+		return false
+	}
+	return !errors.Is(err, context.Canceled) && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, errTooLarge) && !errors.Is(err, errTooSmall)
 }
 
-var errTooLarge = errors.New("the file is larger than expected")
+var (
+	errTooLarge = errors.New("the file is larger than expected")
+	errTooSmall = errors.New("the file is truncated")
+)
 
 // each tries use on every base in turn, with retries, until it succeeds. The error tells what each base answered.
 func (c *Client) each(ctx context.Context, bases []string, location string, use func(url string) error) error {
@@ -296,7 +304,7 @@ func (c *Client) Head(ctx context.Context, bases []string, location string, size
 			n, err := body.Read(chunk[:min(int64(len(chunk)), size-int64(len(data)))])
 			data = append(data, chunk[:n]...)
 			if errors.Is(err, io.EOF) && int64(len(data)) < size {
-				return fmt.Errorf("the file ends after %d of the %d bytes wanted: %w", len(data), size, io.ErrUnexpectedEOF)
+				return fmt.Errorf("%w: it ends after %d of the %d bytes wanted", errTooSmall, len(data), size)
 			} else if err != nil && !errors.Is(err, io.EOF) {
 				return err
 			}
