@@ -138,6 +138,7 @@ func (r *release) assemble(units []*unit, signer *build.Signer) error {
 	files := map[string]string{
 		"BUILD.bazel": "# Made by third_party/debrpm/prepare.\nexports_files([\"rpms.lock.json\"])\n",
 		"report.txt":  report(units),
+		keyFile:       r.key + "\n",
 	}
 	for name, content := range files {
 		if err := os.WriteFile(filepath.Join(next, name), []byte(content), 0o644); err != nil {
@@ -225,15 +226,13 @@ func (r *release) publish(next string) error {
 	return nil
 }
 
-// finish writes the lock and then the key that marks the result as complete.
+// finish writes the lock and then the keys that mark the result as complete.
 func (r *release) finish() error {
-	if r.rpmlock != "" {
-		c := exec.Command(r.rpmlock, "lock", "--manifest="+filepath.Join(r.source, manifestPath), "--lock="+filepath.Join(r.out, "rpms.lock.json"))
-		if out, err := c.CombinedOutput(); err != nil {
-			return fmt.Errorf("locking the release: %w: %s", err, strings.TrimSpace(string(out)))
-		}
+	c := exec.Command(r.rpmlock, "lock", "--manifest="+filepath.Join(r.source, manifestPath), "--lock="+filepath.Join(r.out, "rpms.lock.json"))
+	if out, err := c.CombinedOutput(); err != nil {
+		return fmt.Errorf("locking the release: %w: %s", err, strings.TrimSpace(string(out)))
 	}
-	return os.WriteFile(filepath.Join(r.out, keyFile), []byte(r.key), 0o644)
+	return os.WriteFile(filepath.Join(r.out, keyFile), []byte(r.key+"\n"+r.lockKey), 0o644)
 }
 
 func readFile(name string) ([]byte, error) {

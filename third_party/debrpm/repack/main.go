@@ -27,7 +27,7 @@ type options struct {
 	with    string // disabled sections of packages.txt to take, separated by commas
 	update  bool
 	jobs    int
-	rpmlock string // the built program, "" where the tree has none
+	rpmlock string // the built program
 	verbose io.Writer
 }
 
@@ -60,7 +60,7 @@ func run(args []string) error {
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
-	for _, f := range []struct{ name, value string }{{"source", o.source}, {"out", o.out}, {"cache", o.cache}} {
+	for _, f := range []struct{ name, value string }{{"source", o.source}, {"out", o.out}, {"cache", o.cache}, {"rpmlock", o.rpmlock}} {
 		if f.value == "" {
 			return fmt.Errorf("missing flag --%s", f.name)
 		}

@@ -26,7 +26,7 @@ import (
 var triplets = map[string]string{"x86_64": "x86_64-linux-gnu", "aarch64": "aarch64-linux-gnu"}
 
 const (
-	keyFile      = ".key" // in the result: what it was made of
+	keyFile      = ".key" // in the result: what repositories and lock were made of
 	publicKey    = "RPM-GPG-KEY-debrpm"
 	privateKey   = "PRIVATE-TEST-KEY-debrpm.asc"
 	manifestPath = "variants/releases/debrpm/rpms.yaml"
@@ -40,7 +40,8 @@ type release struct {
 	roots   []string
 	root    *apt.Root
 	tools   string // fingerprint of the programs that decide the bytes of an RPM
-	key     string // fingerprint of everything that decides the result
+	key     string // fingerprint of everything that decides the repositories
+	lockKey string // the same for the lock
 }
 
 // unit is one RPM to make. An architecture independent package is made once.
@@ -66,11 +67,14 @@ func prepare(o options) error {
 	if err != nil {
 		return err
 	}
-	if r.upToDate() {
+	repositories, all := r.upToDate()
+	if all {
 		return nil
 	}
-	if err := r.make(); err != nil {
-		return err
+	if !repositories {
+		if err := r.make(); err != nil {
+			return err
+		}
 	}
 	return r.finish()
 }
@@ -154,21 +158,23 @@ func (r *release) keys() error {
 	if err := hashFS(h, data, func(name string) bool { return name == "packages.txt" || name == "mapping.yaml" }); err != nil {
 		return err
 	}
+	r.key = hex.EncodeToString(h.Sum(nil))
 	for _, name := range []string{filepath.Join(r.source, manifestPath), r.rpmlock} {
 		content, err := os.ReadFile(name)
-		if name != "" && err != nil {
+		if err != nil {
 			return err
 		}
 		fmt.Fprintf(h, "%x\n", sha256.Sum256(content))
 	}
-	r.key = hex.EncodeToString(h.Sum(nil))
+	r.lockKey = hex.EncodeToString(h.Sum(nil))
 	return nil
 }
 
-// upToDate reports whether the result was made of the same inputs.
-func (r *release) upToDate() bool {
-	key, err := os.ReadFile(filepath.Join(r.out, keyFile))
-	return err == nil && string(key) == r.key
+// upToDate reports whether the repositories, and the lock too, were made of the same inputs.
+func (r *release) upToDate() (repositories, all bool) {
+	made, err := os.ReadFile(filepath.Join(r.out, keyFile))
+	key, lockKey, _ := strings.Cut(string(made), "\n")
+	return err == nil && key == r.key, err == nil && key == r.key && lockKey == r.lockKey
 }
 
 // plan computes the closure for each architecture and what there is to make.

@@ -145,8 +145,8 @@ func (d *Deb) list(in *tar.Reader) error {
 		if strings.Contains("/"+h.Name+"/", "/../") {
 			return fmt.Errorf("entry %q leaves the root", h.Name)
 		}
-		if strings.ContainsAny(f.Path, "\n\r\"\\") {
-			return fmt.Errorf("entry %q: line breaks, quotes and backslashes cannot be written into a spec file", h.Name)
+		if strings.ContainsAny(f.Path, "\n\r\"") {
+			return fmt.Errorf("entry %q: line breaks and quotes cannot be written into a spec file", h.Name)
 		}
 		switch h.Typeflag {
 		case tar.TypeReg:

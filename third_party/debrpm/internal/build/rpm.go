@@ -110,6 +110,7 @@ func (b *Builder) spec(d *Deb, root string) (*rpmspec.Spec, []string, error) {
 	}
 	s.Name = b.rename(name)
 	t := newTree(root, d.Files, d.NewestSec)
+	t.remove = b.Mapping.Remove
 	p.Files = append(append([]mapping.File(nil), p.Files...), b.Extra[s.Name]...)
 	if err := t.apply(p); err != nil {
 		return nil, nil, err

@@ -24,6 +24,8 @@ type tree struct {
 	root  string
 	files map[string]rpmspec.File
 	time  time.Time
+	// remove is Mapping.Remove.
+	remove map[string]string
 }
 
 func newTree(root string, files []rpmspec.File, newest int64) *tree {
@@ -72,6 +74,11 @@ func (t *tree) filter(p mapping.Package) error {
 	used := map[string]bool{}
 	for _, f := range t.list() {
 		keep := len(p.Keep) == 0
+		for pattern := range t.remove {
+			if matches(pattern, f.Path) {
+				keep = false
+			}
+		}
 		for _, pattern := range p.Keep {
 			if matches(pattern, f.Path) {
 				keep, used[pattern] = true, true

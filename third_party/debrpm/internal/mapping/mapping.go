@@ -25,6 +25,8 @@ type Mapping struct {
 	DropDepends map[string]string `yaml:"drop_depends"`
 	// Choose picks an alternative or the provider of a virtual package.
 	Choose map[string]string `yaml:"choose"`
+	// Remove holds path patterns that are left out of every package, with the reason.
+	Remove map[string]string `yaml:"remove"`
 	// Boilerplate maps a regular expression for a line of a maintainer script to the reason why such lines are dropped.
 	Boilerplate []Boilerplate      `yaml:"boilerplate"`
 	Packages    map[string]Package `yaml:"packages"`
