@@ -67,8 +67,8 @@ def rpm_image_test(*, name, image, rootfs, platform, lock, commands = [], user =
       rootfs: the rpm_rootfs of the image.
       platform: platform whose image is run.
       lock: rpms.lock.json that every package must be in.
-      commands: list of dicts: args, output (regular expression of stdout and stderr), exit, native_only (reason not to run it under
-        emulation).
+      commands: list of dicts: args, output (regular expression of stdout and stderr), exit, capabilities (more than the default ones), emulated
+        (dict: output and exit under emulation), native_only (reason not to run it under emulation).
       user: user that the image must name.
       no_shell: whether the image must not have a shell.
       size: size of the test.

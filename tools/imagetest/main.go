@@ -41,8 +41,19 @@ type Command struct {
 	Args   []string `json:"args"`
 	Output string   `json:"output"` // regular expression that stdout+stderr must match
 	Exit   int      `json:"exit"`
+	// Capabilities are those that the process has beyond what the image's runtime configuration gives, such as CAP_NET_ADMIN.
+	Capabilities []string `json:"capabilities"`
+	// Emulated, when set, is what the command must say and exit with under emulation instead: where qemu-user lacks a system
+	// call, the right complaint still proves that the program and its libraries load and run.
+	Emulated *Outcome `json:"emulated"`
 	// NativeOnly, when not empty, is the reason why the command is not run under emulation.
 	NativeOnly string `json:"native_only"`
+}
+
+// Outcome is what a command says, as a regular expression, and exits with.
+type Outcome struct {
+	Output string `json:"output"`
+	Exit   int    `json:"exit"`
 }
 
 func main() { cli.Main("imagetest", run) }

@@ -50,28 +50,33 @@ func (t *tester) runCommand(c Command) {
 		fmt.Printf("SKIP %s under emulation: %s\n", name, c.NativeOnly)
 		return
 	}
+	want := Outcome{c.Output, c.Exit}
+	if t.emulated() && c.Emulated != nil {
+		want = *c.Emulated
+		name += " (emulated)"
+	}
 	t.record(name, func() error {
-		out, exit, err := t.exec(c.Args)
+		out, exit, err := t.exec(c.Args, c.Capabilities...)
 		if err != nil {
 			return err
 		}
-		if exit != c.Exit {
-			return fmt.Errorf("exit status %d, want %d\n%s", exit, c.Exit, out)
+		if exit != want.Exit {
+			return fmt.Errorf("exit status %d, want %d\n%s", exit, want.Exit, out)
 		}
-		re, err := regexp.Compile(c.Output)
+		re, err := regexp.Compile(want.Output)
 		if err != nil {
 			return err
 		}
 		if !re.MatchString(out) {
-			return fmt.Errorf("output does not match %q:\n%s", c.Output, out)
+			return fmt.Errorf("output does not match %q:\n%s", want.Output, out)
 		}
 		return nil
 	}())
 }
 
 // exec runs args in the container with its own network and PID namespaces, as the image's user.
-func (t *tester) exec(args []string) (string, int, error) {
-	config, err := t.containerConfig(args)
+func (t *tester) exec(args []string, capabilities ...string) (string, int, error) {
+	config, err := t.containerConfig(args, capabilities)
 	if err != nil {
 		return "", 0, err
 	}
@@ -90,7 +95,7 @@ func (t *tester) exec(args []string) (string, int, error) {
 
 // containerConfig edits the runtime configuration umoci made from the image: other arguments, no resource limits (the
 // machine may not allow to raise them), no terminal.
-func (t *tester) containerConfig(args []string) ([]byte, error) {
+func (t *tester) containerConfig(args, capabilities []string) ([]byte, error) {
 	original := filepath.Join(t.bundle, "config.orig.json")
 	data, err := os.ReadFile(original)
 	if errors.Is(err, os.ErrNotExist) {
@@ -125,5 +130,14 @@ func (t *tester) containerConfig(args []string) ([]byte, error) {
 		})
 	}
 	process["args"] = args
+	if sets, ok := process["capabilities"].(map[string]any); ok {
+		for _, set := range []string{"bounding", "effective", "permitted"} {
+			have, _ := sets[set].([]any)
+			for _, capability := range capabilities {
+				have = append(have, capability)
+			}
+			sets[set] = have
+		}
+	}
 	return json.Marshal(config)
 }
