@@ -1,0 +1,149 @@
+package compose
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/extract"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/ldcache"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rootfs"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/selection"
+)
+
+// TestEL7 composes 113 packages of CentOS 7 and lets programs of others judge the result: the real rpm finds nothing to
+// complain about, and ldconfig and p11-kit of the image itself make the same ld.so.cache and the same TLS bundle.
+func TestEL7(t *testing.T) {
+	if testing.Short() {
+		t.Skip("extracts 113 packages")
+	}
+	dir := os.Getenv("SLIMRPM_SHARED_DATA")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "..", "..", "shared", "data")
+	}
+	rpms, err := filepath.Glob(filepath.Join(dir, "el7-httpd", "*.rpm"))
+	if err != nil || len(rpms) == 0 {
+		t.Skip("no CentOS 7 packages (SLIMRPM_SHARED_DATA); not checked: a whole image against rpm -V, ldconfig and trust")
+	}
+	b := &built{}
+	in := &Input{Selection: &selection.Selection{Schema: selection.Schema, Release: "test", Arch: "x86_64"}}
+	in.Spec = spec(t, `"accounts":{},"policies":{},"ca_trust":{},"ld_so_cache":true,"rpmdb":{"backend":"sqlite","path":"/var/lib/rpm"}`)
+	for _, name := range rpms {
+		in.Packages = append(in.Packages, unpackFile(t, name))
+		x := in.Packages[len(in.Packages)-1].Index
+		in.Selection.Packages = append(in.Selection.Packages, selection.Package{Name: x.Name, NEVRA: x.NEVRA})
+	}
+	if b.Result, err = Compose(in); err != nil {
+		t.Fatal(err)
+	}
+	var layer bytes.Buffer
+	if err := rootfs.WriteLayer(&layer, b.Layer); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d packages, %d entries, layer of %d bytes", len(in.Packages), len(b.Tree.Entries), layer.Len())
+	if os.Getuid() != 0 {
+		t.Skip("not root; not checked: rpm -V, ldconfig and trust on the unpacked image")
+	}
+	root := t.TempDir()
+	tar := exec.Command("tar", "--xattrs", "--xattrs-include=*", "-xp", "-C", root)
+	tar.Stdin = &layer
+	if out, err := tar.CombinedOutput(); err != nil {
+		t.Fatalf("tar: %v\n%s", err, out)
+	}
+	t.Run("rpm -Va", func(t *testing.T) { verifyWithRPM(t, root) })
+	t.Run("ldconfig", func(t *testing.T) { compareCache(t, root) })
+	t.Run("trust", func(t *testing.T) { compareBundle(t, root) })
+}
+
+func unpackFile(t *testing.T, rpm string) Package {
+	t.Helper()
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	if err := extract.Run(extract.Options{RPM: rpm, Payload: at("p"), Index: at("i"), Header: at("h")}); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(at("i"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	x, err := pkgindex.Read(f, rpm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Package{Index: x, Payload: at("p"), Header: at("h")}
+}
+
+func verifyWithRPM(t *testing.T, root string) {
+	rpm, err := exec.LookPath("rpm")
+	if err != nil {
+		t.Skip("no rpm on this machine")
+	}
+	db := []string{"--root", root, "--define", "_dbpath /var/lib/rpm"}
+	out, err := exec.Command(rpm, append(db, "-Va", "--nodeps", "--noscripts")...).CombinedOutput()
+	if err != nil || len(out) > 0 {
+		t.Errorf("rpm -Va: %v\n%s", err, out)
+	}
+	out, err = exec.Command(rpm, append(db, "-qs", "acl")...).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "not installed /usr/share/man/man1/getfacl.1.gz") || !strings.Contains(string(out), "normal        /usr/bin/getfacl") {
+		t.Errorf("rpm -qs acl: %v\n%s", err, out)
+	}
+}
+
+// compareCache runs the image's own ldconfig. That of glibc 2.17 writes a format of its own and minimum kernel versions, so
+// the lists of the entries are compared.
+func compareCache(t *testing.T, root string) {
+	ours, err := os.ReadFile(filepath.Join(root, "etc/ld.so.cache"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("chroot", root, "/usr/sbin/ldconfig", "-C", "/tmp/cache").CombinedOutput(); err != nil {
+		t.Skipf("the image's ldconfig does not run here: %v\n%s", err, out)
+	}
+	theirs, err := os.ReadFile(filepath.Join(root, "tmp/cache"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs = theirs[max(0, bytes.Index(theirs, []byte("glibc-ld.so.cache1.1"))):]
+	a, err := ldcache.Parse(ours)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// glibc 2.17 counts string offsets from the start of this part of the file.
+	z, err := ldcache.Parse(theirs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(a.Entries) == 0 || len(a.Entries) != len(z.Entries) {
+		t.Fatalf("%d entries, ldconfig has %d", len(a.Entries), len(z.Entries))
+	}
+	for i := range a.Entries {
+		if a.Entries[i] != z.Entries[i] {
+			t.Errorf("entry %d: %v, ldconfig has %v", i, a.Entries[i], z.Entries[i])
+		}
+	}
+	t.Logf("%d entries are those of the image's own ldconfig, in its order", len(a.Entries))
+}
+
+func compareBundle(t *testing.T, root string) {
+	args := strings.Fields("/usr/bin/trust extract --format=pem-bundle --filter=ca-anchors --overwrite --purpose=server-auth --comment /tmp/tls.pem")
+	if out, err := exec.Command("chroot", append([]string{root}, args...)...).CombinedOutput(); err != nil {
+		t.Skipf("the image's trust does not run here: %v\n%s", err, out)
+	}
+	want, err := os.ReadFile(filepath.Join(root, "tmp/tls.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(filepath.Join(root, "etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) == 0 || !bytes.Equal(got, want) {
+		t.Errorf("tls-ca-bundle.pem: %d bytes, trust makes %d", len(got), len(want))
+	}
+	t.Logf("%d certificates are those of trust extract", bytes.Count(got, []byte("BEGIN CERTIFICATE")))
+}
