@@ -98,6 +98,12 @@ func TestVerify(t *testing.T) {
 		}, err: "armor checksum mismatch"},
 		{summary: "a signature by somebody else", key: good, edit: func([]byte) []byte { return ecc.Sign(data, pgptest.SignOptions{}) }, err: "no key " + ecc.KeyID()},
 		{summary: "a good signature beside one by somebody else", key: good, edit: func(s []byte) []byte { return append(ecc.Sign(data, pgptest.SignOptions{}), s...) }},
+		{summary: "a good signature beside one with a hash of the future", key: good, edit: func(s []byte) []byte {
+			future := bytes.Clone(s)
+			future[9] = 99 // the hash, after 6 bytes of packet header and version, type, key algorithm
+			return append(future, s...)
+		}},
+		{summary: "a signature of a version of the future", key: good, edit: func(s []byte) []byte { s[6] = 9; return s }, err: "not supported: signature version 9"},
 		{summary: "a good signature beside a bad one by the same key", key: good, edit: func(s []byte) []byte {
 			bad := bytes.Clone(s)
 			bad[len(bad)-1] ^= 1

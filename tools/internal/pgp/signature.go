@@ -81,7 +81,7 @@ func parseSignatureDepth(body []byte, depth int) (s *signature, err error) {
 	case 4, 6:
 		err = s.parseV4(r, body, depth)
 	default:
-		return nil, fmt.Errorf("version %d is not supported", s.version)
+		return nil, &Error{Reason: Unsupported, Detail: fmt.Sprintf("signature version %d", s.version)}
 	}
 	if err == nil {
 		err = r.err
@@ -92,7 +92,7 @@ func parseSignatureDepth(body []byte, depth int) (s *signature, err error) {
 	s.numbers = r.b
 	s.hash, _, err = hashByID(s.hashID)
 	if err != nil {
-		return nil, err
+		return nil, &Error{Reason: Unsupported, KeyID: s.keyID(), Detail: err.Error()}
 	}
 	if s.version == 6 && len(s.salt) != (s.hash.Size()+4)/8*4 { // half the hash, 16 for SHA-224
 		return nil, fmt.Errorf("salt of %d bytes", len(s.salt))

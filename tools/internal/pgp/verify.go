@@ -62,9 +62,11 @@ type Result struct {
 const maxSignatures = 32
 
 // Verify checks the detached signatures in sig, armored or binary, over data. It returns the first good one. It is an error if
-// none is by a key of the ring, or if any that is by one of them is bad: this is stricter than "one good is enough".
+// none is by a key of the ring, or if any that is by one of them is bad: this is stricter than "one good is enough". Signatures
+// that nobody here can judge, by unknown keys or new algorithms, do no harm beside a good one: whoever could add them could
+// also have removed them.
 func (k *Keyring) Verify(sig []byte, data io.Reader) (*Result, error) {
-	sigs, err := readSignatures(sig)
+	sigs, missing, err := readSignatures(sig)
 	if err != nil {
 		return nil, fmt.Errorf("verifying signature: %w", err)
 	}
@@ -78,7 +80,6 @@ func (k *Keyring) Verify(sig []byte, data io.Reader) (*Result, error) {
 		return nil, fmt.Errorf("verifying signature: reading the signed data: %w", err)
 	}
 	var good *Result
-	var missing []error
 	for i, s := range sigs {
 		r, err := k.verify(s, hashes[i])
 		var e *Error
@@ -86,7 +87,7 @@ func (k *Keyring) Verify(sig []byte, data io.Reader) (*Result, error) {
 		case err == nil && good == nil:
 			good = r
 		case err == nil:
-		case errors.As(err, &e) && e.Reason == NoKey:
+		case errors.As(err, &e) && (e.Reason == NoKey || e.Reason == Unsupported):
 			missing = append(missing, err)
 		default:
 			return nil, fmt.Errorf("verifying signature: %w", err)
@@ -100,7 +101,7 @@ func (k *Keyring) Verify(sig []byte, data io.Reader) (*Result, error) {
 
 // KeyIDs returns the ids of the keys that made the signatures in sig.
 func KeyIDs(sig []byte) ([]string, error) {
-	sigs, err := readSignatures(sig)
+	sigs, _, err := readSignatures(sig)
 	if err != nil {
 		return nil, fmt.Errorf("reading signature: %w", err)
 	}
@@ -111,40 +112,45 @@ func KeyIDs(sig []byte) ([]string, error) {
 	return out, nil
 }
 
-func readSignatures(sig []byte) ([]*signature, error) {
+// readSignatures returns the signatures over binary data, and errors for those that are of a kind not supported.
+func readSignatures(sig []byte) (out []*signature, unsupported []error, err error) {
 	malformed := func(err error) error { return &Error{Reason: Malformed, Detail: err.Error()} }
 	raw, err := dearmor(sig, armorSignature)
 	if err != nil {
-		return nil, malformed(err)
+		return nil, nil, malformed(err)
 	}
 	packets, err := splitPackets(raw)
 	if err != nil {
-		return nil, malformed(err)
+		return nil, nil, malformed(err)
 	}
 	if len(packets) > maxSignatures {
-		return nil, malformed(fmt.Errorf("%d packets, allowed are %d", len(packets), maxSignatures))
+		return nil, nil, malformed(fmt.Errorf("%d packets, allowed are %d", len(packets), maxSignatures))
 	}
-	var out []*signature
 	for _, p := range packets {
 		if p.tag == packetMarker || p.tag == packetPadding {
 			continue
 		}
 		if p.tag != packetSignature {
-			return nil, malformed(fmt.Errorf("packet of type %d, not a signature", p.tag))
+			return nil, nil, malformed(fmt.Errorf("packet of type %d, not a signature", p.tag))
 		}
 		s, err := parseSignature(p.body)
-		if err != nil {
-			return nil, malformed(err)
+		var e *Error
+		switch {
+		case errors.As(err, &e) && e.Reason == Unsupported:
+			unsupported = append(unsupported, e)
+		case err != nil:
+			return nil, nil, malformed(err)
+		case s.kind != sigBinary:
+			unsupported = append(unsupported, &Error{Reason: Unsupported, KeyID: s.keyID(),
+				Detail: fmt.Sprintf("signature type %#02x, not one over binary data", s.kind)})
+		default:
+			out = append(out, s)
 		}
-		if s.kind != sigBinary {
-			return nil, &Error{Reason: Unsupported, KeyID: s.keyID(), Detail: fmt.Sprintf("signature type %#02x, not one over binary data", s.kind)}
-		}
-		out = append(out, s)
 	}
-	if out == nil {
-		return nil, malformed(errors.New("no signature"))
+	if len(out)+len(unsupported) == 0 {
+		return nil, nil, malformed(errors.New("no signature"))
 	}
-	return out, nil
+	return out, unsupported, nil
 }
 
 // keyID names the maker as well as the signature does.

@@ -125,3 +125,25 @@ func TestVerifyEL7(t *testing.T) {
 	}
 	t.Logf("%d packages verified", verified)
 }
+
+// BenchmarkReadHeaders reads all headers at hand, file tables included. Corpus: el7-httpd, and debrpm if it is given.
+func BenchmarkReadHeaders(b *testing.B) {
+	files := corpus(b)
+	for b.Loop() {
+		for _, name := range files {
+			f, err := os.Open(name)
+			if err != nil {
+				b.Fatal(err)
+			}
+			p, err := ReadPackage(f)
+			f.Close()
+			if err != nil {
+				b.Fatal(err)
+			}
+			if _, err := Files(p.Main); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.ReportMetric(float64(len(files)), "packages/op")
+}

@@ -94,7 +94,7 @@ type signatureCheck struct {
 	good          *pgp.Result
 	tag           Tag
 	payloadSigned bool
-	missing       []error // signatures by keys we do not have
+	missing       []error // signatures by keys we do not have, or of kinds we cannot judge
 }
 
 // header checks signatures over the main header. As in rpm, those of tag 278 make all others irrelevant.
@@ -168,11 +168,12 @@ func (s *signatureCheck) payload(payload io.Reader, v *Verdict) error {
 	return err
 }
 
-// one verifies one signature. A key that is missing is remembered; everything else that is wrong is final.
+// one verifies one signature. One that cannot be judged is remembered; everything else that is wrong is final. New vendor
+// packages carry a second, post-quantum signature.
 func (s *signatureCheck) one(tag Tag, sig []byte, data io.Reader) error {
 	r, err := s.ring.Verify(sig, data)
 	var e *pgp.Error
-	if errors.As(err, &e) && e.Reason == pgp.NoKey {
+	if errors.As(err, &e) && (e.Reason == pgp.NoKey || e.Reason == pgp.Unsupported) {
 		s.missing = append(s.missing, err)
 		return nil
 	}
