@@ -27,6 +27,7 @@ func Decompress(r io.Reader, openBytes int64) (io.ReadCloser, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
+	err = nil
 	limit := openBytes
 	if limit < 0 || limit > MaxOpenBytes {
 		limit = MaxOpenBytes

@@ -111,10 +111,10 @@ func ParsePrimary(r io.Reader) (*Primary, error) {
 			p.deps, p.files = slices.Clip(p.deps), slices.Clip(p.files)
 			return p, nil
 		}
-		if err == nil {
-			err = parser.pkg(chunk)
-		}
 		if err != nil {
+			return nil, fmt.Errorf("reading primary.xml: package %d: %w", len(p.Packages)+1, err)
+		}
+		if err := parser.pkg(chunk); err != nil {
 			return nil, fmt.Errorf("reading primary.xml: package %d%s: %w", len(p.Packages)+1, parser.where(), err)
 		}
 	}
