@@ -19,8 +19,8 @@ const (
 // File states, as rpm defines them (rpmfi.h). The database is told what an image really holds.
 const (
 	StateNormal       = 0
-	StateNotInstalled = 1 // left out by policy or slicing
-	StateReplaced     = 2 // another package's file stands there
+	StateReplaced     = 1 // another package's file stands there
+	StateNotInstalled = 2 // left out by policy or slicing
 	StateNetShared    = 3 // on a file system that others provide
 	StateWrongColor   = 4 // a multilib sibling of preferred word size stands there
 )
