@@ -2,15 +2,25 @@ module github.com/rules-slimrpm/rules_slimrpm
 
 go 1.26
 
-require github.com/knqyf263/go-rpmdb v0.1.1 // tests only: the reader of Trivy and Syft must read our rpmdb
+// The product.
+require (
+	github.com/klauspost/compress v1.20.3 // zstd payloads and metadata, with long windows; faster gzip
+	github.com/mikelolasagasti/xz v1.0.1 // xz payloads, with BCJ filters; the fastest in pure Go
+	github.com/ulikunitz/xz v0.5.17 // payloads of the old lzma format, which the other one lacks
+	go.yaml.in/yaml/v3 v3.0.6 // manifests: strict decoding with line numbers
+)
+
+// Tests only.
+require (
+	github.com/cavaliergopher/rpm v1.2.0 // a second reader of headers, and its table of version comparisons from librpm
+	github.com/knqyf263/go-rpmdb v0.1.1 // the reader of Trivy and Syft must read our rpmdb
+	github.com/rogpeppe/go-internal v1.16.0 // testscript: each program has txtar scripts
+)
 
 require (
-	github.com/klauspost/compress v1.20.3 // indirect
-	github.com/mikelolasagasti/xz v1.0.1 // indirect
-	github.com/rogpeppe/go-internal v1.16.0 // indirect
-	github.com/ulikunitz/xz v0.5.17 // indirect
-	go.yaml.in/yaml/v3 v3.0.6 // indirect
 	golang.org/x/sys v0.26.0 // indirect; of testscript
 	golang.org/x/tools v0.26.0 // indirect; of testscript
 	golang.org/x/xerrors v0.0.0-20200804184101-5ec99f83aff1 // indirect; of go-rpmdb
 )
+
+require golang.org/x/crypto v0.0.0-20210921155107-089bfa567519 // indirect
