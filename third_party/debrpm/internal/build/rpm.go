@@ -212,6 +212,8 @@ func (b *Builder) rpmbuild(dir string, s *rpmspec.Spec, arch string, epoch int64
 		"use_source_date_epoch_as_buildtime 1", "build_mtime_policy clamp_to_source_date_epoch", "__os_install_post %{nil}",
 		"debug_package %{nil}", "_build_id_links none", "__check_files %{nil}", "_build_name_fmt %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm",
 		"_rpmdir "+dir, "dist %{nil}",
+		// The accounts of basic.conf are those of base-passwd; nothing may take systemd for the owner of group(mail).
+		`__sysusers_exclude_path /usr/lib/sysusers\\.d/basic\\.conf$`,
 	) {
 		args = append(args, "--define", macro)
 	}

@@ -181,7 +181,7 @@ func commandsOf(line string) []string {
 func Scriptlets(a Analysis, p mapping.Package, ldconfig bool) (sections []string, needs []string) {
 	if pre := accounts(p); len(pre) > 0 {
 		sections = append(sections, "%pre\n"+strings.Join(pre, "\n"))
-		needs = append(needs, "Requires(pre): libc-bin", "Requires(pre): passwd")
+		needs = append(needs, "Requires(pre): base-passwd", "Requires(pre): libc-bin", "Requires(pre): passwd")
 	}
 	var post, preun []string
 	for _, alt := range a.Alternatives {
