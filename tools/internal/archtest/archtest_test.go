@@ -9,8 +9,8 @@ import (
 	"testing/fstest"
 )
 
-// root is the checkout: where go.mod is, upwards from the working directory, which is this package under go test and its copy
-// in the runfiles under Bazel. SLIMRPM_SOURCE_ROOT names another one.
+// root is the checkout: where go.mod is, upwards from the working directory. Under Bazel that is a link in the runfiles, which
+// leads to the checkout because the test runs outside the sandbox. SLIMRPM_SOURCE_ROOT names another one.
 func root(t *testing.T) string {
 	t.Helper()
 	if dir := os.Getenv("SLIMRPM_SOURCE_ROOT"); dir != "" {
@@ -21,8 +21,8 @@ func root(t *testing.T) string {
 		t.Fatal(err)
 	}
 	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
+		if target, err := filepath.EvalSymlinks(filepath.Join(dir, "go.mod")); err == nil {
+			return filepath.Dir(target)
 		}
 		if filepath.Dir(dir) == dir {
 			t.Fatal("no go.mod above the working directory: under Bazel the sources must be data of this test")

@@ -6,13 +6,14 @@ import (
 	"testing"
 )
 
-// root finds the checkout: two levels up for go test, the runfiles of the main repository under Bazel.
+// root finds the checkout: README.md stands three levels up, under Bazel as a link that leads there.
 func root(t *testing.T) string {
 	t.Helper()
-	if dir := os.Getenv("TEST_SRCDIR"); dir != "" {
-		return filepath.Join(dir, os.Getenv("TEST_WORKSPACE"))
+	page, err := filepath.EvalSymlinks(filepath.Join("..", "..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	return filepath.Join("..", "..", "..")
+	return filepath.Dir(page)
 }
 
 func TestExamplesOfPagesAreTheFilesThatAreBuilt(t *testing.T) {

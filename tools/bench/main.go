@@ -1,0 +1,166 @@
+// Bench prints our figures beside those of the peers, measured in one run on one machine. It reports; it never fails because
+// something is slow.
+//
+// Run it from the workspace, as root, after `./bazelw build //variants:iptables`:
+//
+//	go run ./tools/bench [--only=REGEXP] [--runs=3]
+//
+// Wall and CPU times are medians of the runs. Peak memory is the largest resident set of any one process that took part.
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
+)
+
+func main() { cli.Main("bench", run) }
+
+// figure is one measurement.
+type figure struct {
+	wall, cpu time.Duration
+	peakKiB   int64
+	note      string
+}
+
+// entry is one row of the report. A nil peer means that there is none here; why says so.
+type entry struct {
+	name       string
+	target     string // what an issue demands
+	ours, peer func(*env) (figure, error)
+	why        string
+}
+
+// env is what measurements share.
+type env struct {
+	workspace, scratch, bazelw string
+	release                    string // folder of the debrpm release: repo/ and rpms.lock.json
+	tools                      string // folder of our programs
+}
+
+func run(args []string) error {
+	fs := cli.NewFlagSet("bench")
+	only := fs.String("only", "", "regular expression of the names to run")
+	runs := fs.Int("runs", 3, "runs of each measurement")
+	if err := cli.Parse(fs, args); err != nil {
+		return err
+	}
+	filter, err := regexp.Compile(*only)
+	if err != nil {
+		return fmt.Errorf("reading --only: %w", err)
+	}
+	e, err := prepare()
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(e.scratch)
+	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(out, "benchmark\twho\twall\tCPU\tpeak memory\tnote")
+	for _, b := range entries {
+		if !filter.MatchString(b.name) {
+			continue
+		}
+		ours, err := median(*runs, func() (figure, error) { return b.ours(e) })
+		if err != nil {
+			return fmt.Errorf("%s: %w", b.name, err)
+		}
+		show(out, b.name+" ("+b.target+")", "ours", ours)
+		if b.peer == nil {
+			fmt.Fprintf(out, "\tpeer\t-\t-\t-\t%s\n", b.why)
+			continue
+		}
+		peer, err := median(*runs, func() (figure, error) { return b.peer(e) })
+		if err != nil {
+			return fmt.Errorf("%s: peer: %w", b.name, err)
+		}
+		peer.note = strings.TrimSpace(fmt.Sprintf("%s; ours takes %.2fx its time", peer.note, ours.wall.Seconds()/peer.wall.Seconds()))
+		show(out, "", "peer", peer)
+	}
+	return out.Flush()
+}
+
+func show(out *tabwriter.Writer, name, who string, f figure) {
+	peak := "-"
+	if f.peakKiB > 0 {
+		peak = fmt.Sprintf("%.0f MiB", float64(f.peakKiB)/1024)
+	}
+	fmt.Fprintf(out, "%s\t%s\t%.2f s\t%.2f s\t%s\t%s\n", name, who, f.wall.Seconds(), f.cpu.Seconds(), peak, f.note)
+}
+
+func median(runs int, measure func() (figure, error)) (figure, error) {
+	var all []figure
+	for range max(runs, 1) {
+		f, err := measure()
+		if err != nil {
+			return figure{}, err
+		}
+		all = append(all, f)
+	}
+	slices.SortFunc(all, func(a, b figure) int { return int(a.wall - b.wall) })
+	m := all[len(all)/2]
+	for _, f := range all {
+		m.peakKiB = max(m.peakKiB, f.peakKiB)
+	}
+	return m, nil
+}
+
+func prepare() (*env, error) {
+	workspace, err := os.Getwd()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat("MODULE.bazel"); err != nil {
+		return nil, cli.Hint(fmt.Errorf("finding the workspace: %w", err), "run from the folder of MODULE.bazel: go run ./tools/bench")
+	}
+	e := &env{workspace: workspace, bazelw: filepath.Join(workspace, "bazelw")}
+	base, err := exec.Command(e.bazelw, "info", "output_base").Output()
+	if err != nil {
+		return nil, fmt.Errorf("asking Bazel for its output base: %w", err)
+	}
+	link := filepath.Join(strings.TrimSpace(string(base)), "external", "_main~_repo_rules~debrpm_release", "rpms.lock.json")
+	lock, err := filepath.EvalSymlinks(link)
+	if err != nil {
+		return nil, cli.Hint(fmt.Errorf("finding the debrpm release: %w", err), "./bazelw build //variants:iptables")
+	}
+	e.release = filepath.Dir(lock)
+	if e.scratch, err = os.MkdirTemp("/var/tmp", "bench-"); err != nil {
+		return nil, err
+	}
+	e.tools = filepath.Join(e.scratch, "tools")
+	if err := os.Mkdir(e.tools, 0o755); err != nil {
+		return nil, err
+	}
+	build := exec.Command("go", "build", "-o", e.tools, "./tools/rpmextract", "./tools/elfresolve", "./tools/rootfs")
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("building the tools: %w\n%s", err, out)
+	}
+	return e, nil
+}
+
+// measure runs a command and adds what it took to f; peak memory is the largest of all commands added.
+func (f *figure) measure(cmd *exec.Cmd) error {
+	start := time.Now()
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("running %s: %w\n%s", strings.Join(cmd.Args[:min(len(cmd.Args), 8)], " "), err, out)
+	}
+	f.wall += time.Since(start)
+	f.add(cmd.ProcessState)
+	return nil
+}
+
+func (f *figure) add(state *os.ProcessState) {
+	f.cpu += state.UserTime() + state.SystemTime()
+	if usage, ok := state.SysUsage().(*syscall.Rusage); ok {
+		f.peakKiB = max(f.peakKiB, usage.Maxrss)
+	}
+}
