@@ -50,7 +50,7 @@ func run(args []string) error {
 	fs.StringVar(&o.source, "source", "", "root of the source tree")
 	fs.StringVar(&o.out, "out", "", "directory to make: repo/, rpms.lock.json, BUILD.bazel, report.txt")
 	fs.StringVar(&o.cache, "cache", "", "directory that keeps package lists, .deb and .rpm files")
-	fs.StringVar(&o.machine, "apt-root", "/", "directory that holds the machine's etc/apt and usr/share/keyrings")
+	fs.StringVar(&o.machine, "apt-root", machineRoot(), "directory that holds the machine's etc/apt and usr/share/keyrings")
 	fs.StringVar(&o.suite, "suite", "bookworm", "Debian release to take packages from")
 	fs.StringVar(&o.with, "with", "", "disabled sections of packages.txt to take, separated by commas")
 	fs.StringVar(&o.rpmlock, "rpmlock", "", "program that writes the lock")
@@ -85,6 +85,15 @@ func run(args []string) error {
 		*dir = abs
 	}
 	return prepare(o)
+}
+
+// machineRoot is where a container sees the machine that it runs on, if it does.
+func machineRoot() string {
+	const host = "/run/host"
+	if _, err := os.Stat(host + "/etc/apt"); err == nil {
+		return host
+	}
+	return "/"
 }
 
 // hintOf says what the user can do about an error.
