@@ -93,6 +93,9 @@ def variant(
                 ", ".join(RELEASES),
                 ", ".join(sorted(_RELEASE_DEFAULTS)),
             ))
+        for package in data.get("packages", []):
+            if _RELEASES[release].locked and package not in _RELEASES[release].packages:
+                fail("variant %s: release %s has no package %s; add it to install in variants/releases/%s/rpms.yaml and make the lock again" % (name, release, package, release))
         tags = [] if _RELEASES[release].locked else ["manual"]
         base_rootfs = "//variants/%s:%s_rootfs" % (base, release) if base else None
         rootfs = release + "_rootfs"
@@ -155,7 +158,8 @@ def _rootfs(*, name, release, data, base, accounts, dirs, files, ca_trust, ld_so
         contents = [release + "_rpms"]
         rpm_package(
             name = release + "_rpms",
-            rpms = ["@%s//%s" % (release, package) for package in data["packages"]],
+            # Without a lock only packages that the manifest names have targets, which fail with the command that makes the lock.
+            rpms = ["@%s//%s" % (release, package) for package in data["packages"] if package in _RELEASES[release].packages],
             tags = ["manual"],
             deps = "elf",
         )
