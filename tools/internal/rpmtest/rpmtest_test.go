@@ -50,6 +50,16 @@ func TestRpmReadsWhatWeWrite(t *testing.T) {
 	if _, err := exec.LookPath("rpm"); err != nil {
 		t.Skip("no rpm on this machine: packages not checked by it")
 	}
+	// Since rpm 6 rpm2cpio writes an archive of its own instead of handing out the payload.
+	reencodes := false
+	if path, err := exec.LookPath("rpm2cpio"); err == nil {
+		target, err := filepath.EvalSymlinks(path)
+		reencodes = err == nil && filepath.Base(target) == "rpm2archive"
+	}
+	if reencodes {
+		t.Log("rpm2cpio of this machine re-encodes archives: payloads not compared with it")
+	}
+	db := "--dbpath=" + t.TempDir()
 	for _, compressor := range []string{"none", "gzip", "bzip2", "xz", "lzma", "zstd"} {
 		for _, format := range []string{"newc", "stripped"} {
 			p := sample()
@@ -58,16 +68,16 @@ func TestRpmReadsWhatWeWrite(t *testing.T) {
 			if err := os.WriteFile(name, Build(p), 0o666); err != nil {
 				t.Fatal(err)
 			}
-			out, err := exec.Command("rpm", "-Kv", name).CombinedOutput()
-			if err != nil || strings.Count(string(out), ": OK") < 4 || strings.Contains(string(out), "BAD") {
+			out, err := exec.Command("rpm", db, "-Kv", name).CombinedOutput()
+			if err != nil || strings.Count(string(out), ": OK") < 3 || strings.Contains(string(out), "BAD") {
 				t.Errorf("%s %s: rpm -Kv: %v\n%s", compressor, format, err, out)
 			}
-			out, err = exec.Command("rpm", "-qp", "--qf", "%{NEVRA}", name).CombinedOutput()
+			out, err = exec.Command("rpm", db, "-qp", "--qf", "%{NEVRA}", name).CombinedOutput()
 			if err != nil || string(out) != "sample-3:1.2-4.el9.x86_64" {
 				t.Errorf("%s %s: rpm -qp: %v\n%s", compressor, format, err, out)
 			}
-			if format == "stripped" {
-				continue // rpm2cpio refuses these
+			if format == "stripped" || reencodes {
+				continue // rpm2cpio refuses stripped ones
 			}
 			p.defaults()
 			out, err = exec.Command("rpm2cpio", name).Output()
