@@ -65,7 +65,7 @@ def variant(
     """An image of ours, for every release.
 
     Targets: `<release>` is the OCI index, `<release>_rootfs` the root filesystem, `<release>_rpms` what it asks for,
-    `<release>_<arch>_test` the test that runs the image; `name` and `rootfs`
+    `<release>_<arch>_test` the test that runs the image (of a release with a lock); `name` and `rootfs`
     are those of the release that `//variants:release` chooses. Root filesystems are `manual`: an image builds them for its platforms, and
     `//...` need not build them once more for the host. Images of a release without a lock are `manual` too.
 
@@ -128,7 +128,7 @@ def variant(
             user = user,
             visibility = ["//visibility:public"],
         )
-        for arch, platform in _PLATFORMS.items():
+        for arch, platform in _PLATFORMS.items() if _RELEASES[release].locked else []:
             rpm_image_test(
                 name = "%s_%s_test" % (release, arch),
                 commands = commands,
@@ -137,7 +137,6 @@ def variant(
                 no_shell = no_shell,
                 platform = platform,
                 rootfs = rootfs,
-                tags = tags,
                 user = user,
             )
 
