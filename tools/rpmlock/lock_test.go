@@ -213,3 +213,50 @@ func TestLockIsDeterministic(t *testing.T) {
 		t.Errorf("--check of a fresh lock: %s", text)
 	}
 }
+
+func TestHeadersFromDamagedPlaces(t *testing.T) {
+	w := newWorkspace(t)
+	w.repositories(repotest.Options{})
+	good := http.FileServer(http.Dir(w.dir))
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if bad, ok := strings.CutPrefix(r.URL.Path, "/bad"); ok {
+			if r.URL.Path = bad; strings.HasSuffix(bad, ".rpm") {
+				rw.Write(make([]byte, 1<<20)) // a mirror whose packages are zeros
+				return
+			}
+		}
+		good.ServeHTTP(rw, r)
+	}))
+	defer server.Close()
+	w.manifest("["+server.URL+"/bad/repo/$basearch, "+server.URL+"/repo/$basearch]", "tool")
+	w.lock()
+	first := w.read("rpms.lock.json")
+	heads, err := filepath.Glob(w.path("cache/headers/*/*"))
+	if err != nil || len(heads) == 0 {
+		t.Fatalf("no header was cached (%v)", err)
+	}
+	for _, name := range heads {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, flipMiddle(data), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.lock()
+	if w.read("rpms.lock.json") != first {
+		t.Error("damaged headers in the cache changed the lock")
+	}
+}
+
+func TestRepositoryWithoutHeaderRanges(t *testing.T) {
+	w := newWorkspace(t)
+	w.repositories(repotest.Options{NoHeaderRange: true, Compressor: "none"})
+	server := httptest.NewServer(http.FileServer(http.Dir(w.dir)))
+	defer server.Close()
+	w.manifest(server.URL+"/repo/$basearch", "tool")
+	if p := w.lock().Architectures["x86_64"].Package("tool"); fmt.Sprint(p.ELF) != "[libc]" {
+		t.Errorf("tool is %+v", p)
+	}
+}

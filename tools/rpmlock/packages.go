@@ -72,16 +72,42 @@ func someOf(errs []error) error {
 	return errors.Join(errs...)
 }
 
-// read reads and verifies the header of a package, and of a local repository the whole package.
+// read reads and verifies the header of a package, and of a local repository the whole package. What fails from the cache or
+// one mirror is tried from the next mirror.
 func (r *repository) read(ctx context.Context, src *repomd.Package) (entry lockfile.Package, pkg *rpm.Package, err error) {
 	location, err := r.location(src)
 	if err != nil {
 		return entry, nil, err
 	}
-	head, err := r.head(ctx, src, location)
-	if err != nil {
-		return entry, nil, err
+	sum := hex.EncodeToString(src.Checksum[:])
+	if fetch.IsLocal(r.bases[0]) || src.HeaderEnd <= 0 || src.HeaderEnd > maxHeaderBytes {
+		head, err := r.whole(ctx, src, location)
+		if err != nil {
+			return entry, nil, err
+		}
+		return r.examine(src, location, head)
 	}
+	if head := r.client.LoadHead(sum, src.HeaderEnd); head != nil {
+		if entry, pkg, err = r.examine(src, location, head); err == nil {
+			return entry, pkg, nil
+		}
+	}
+	var errs []error
+	for _, base := range r.bases {
+		head, err := r.client.Head(ctx, []string{base}, location, src.HeaderEnd)
+		if err == nil {
+			if entry, pkg, err = r.examine(src, location, head); err == nil {
+				r.client.StoreHead(sum, head)
+				return entry, pkg, nil
+			}
+		}
+		errs = append(errs, err)
+	}
+	return entry, nil, errors.Join(errs...)
+}
+
+// examine verifies the start of a package, up to its payload, and makes the entry.
+func (r *repository) examine(src *repomd.Package, location string, head []byte) (entry lockfile.Package, pkg *rpm.Package, err error) {
 	pkg, err = rpm.ReadPackage(bytes.NewReader(head))
 	if err != nil {
 		return entry, nil, err
@@ -102,14 +128,12 @@ func (r *repository) read(ctx context.Context, src *repomd.Package) (entry lockf
 		}
 	}
 	p := r.primary
-	entry = lockfile.Package{
+	return lockfile.Package{
 		Name: p.Text(src.Name), NEVRA: p.NEVRA(src), Arch: p.Text(src.Arch), Repository: r.config.ID, Path: location,
 		SHA256: hex.EncodeToString(src.Checksum[:]), SizeBytes: src.SizeBytes, InstalledBytes: src.InstalledBytes,
 		SourceRPM: p.Text(src.SourceRPM), License: p.Text(src.License), BuildTime: src.BuildTime, Signature: signature,
 		Executables: executables(p, src),
-	}
-	r.store(src, head)
-	return entry, pkg, nil
+	}, pkg, nil
 }
 
 // location is the path of a package relative to the repository.
@@ -120,17 +144,12 @@ func (r *repository) location(src *repomd.Package) (string, error) {
 	return src.Location, nil
 }
 
-// head returns the bytes of a package up to its payload. A local package is read and compared as a whole; of a remote one
-// only the part that primary.xml names, and what vouches for it are the digests and the signature in it.
-func (r *repository) head(ctx context.Context, src *repomd.Package, location string) ([]byte, error) {
-	sum := hex.EncodeToString(src.Checksum[:])
-	if !fetch.IsLocal(r.bases[0]) && src.HeaderEnd > 0 && src.HeaderEnd <= maxHeaderBytes {
-		if head := r.client.LoadHead(sum, src.HeaderEnd); head != nil {
-			return head, nil
-		}
-		return r.client.Head(ctx, r.bases, location, src.HeaderEnd)
-	}
-	f, err := r.client.File(ctx, r.bases, location, fetch.Digest{Type: "sha256", Hex: sum, SizeBytes: src.SizeBytes})
+// whole compares a package as a whole and returns its bytes up to the payload. It is for local repositories, and for remote
+// ones whose primary.xml does not say where headers end; otherwise what vouches for a header are its digests and signature.
+func (r *repository) whole(ctx context.Context, src *repomd.Package, location string) ([]byte, error) {
+	f, err := r.client.File(ctx, r.bases, location, fetch.Digest{
+		Type: "sha256", Hex: hex.EncodeToString(src.Checksum[:]), SizeBytes: src.SizeBytes,
+	})
 	if err != nil {
 		var mismatch *fetch.MismatchError
 		if errors.As(err, &mismatch) {
@@ -146,13 +165,6 @@ func (r *repository) head(ctx context.Context, src *repomd.Package, location str
 	var head bytes.Buffer
 	err = pkg.WriteHeaders(&head)
 	return head.Bytes(), err
-}
-
-// store keeps the verified head of a remote package for the next run.
-func (r *repository) store(src *repomd.Package, head []byte) {
-	if !fetch.IsLocal(r.bases[0]) && int64(len(head)) == src.HeaderEnd {
-		r.client.StoreHead(hex.EncodeToString(src.Checksum[:]), head)
-	}
 }
 
 // executables lists the files of a package in bin and sbin directories.
