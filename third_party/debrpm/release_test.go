@@ -201,7 +201,7 @@ func TestDNFInstalls(t *testing.T) {
 	}{
 		{"(nf_tables)", []string{"iptables", "--version"}}, {"(legacy)", []string{"iptables-legacy", "--version"}},
 		{"nginx version: ", []string{"nginx", "-v"}}, {"git version 2.", []string{"git", "--version"}},
-		{"/usr/sbin/iptables-nft", []string{"readlink", "-f", "/usr/sbin/iptables"}},
+		{"/usr/sbin/iptables-nft", []string{"readlink", "/etc/alternatives/iptables"}},
 	} {
 		if got := run(t, "chroot", append([]string{root}, test.command...)...); !strings.Contains(got, test.want) {
 			t.Errorf("%v says %q, not %q", test.command, got, test.want)
