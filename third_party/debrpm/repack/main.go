@@ -104,6 +104,8 @@ func hintOf(err error) string {
 		return "make room (about 1.5 GB are needed) or give another --cache and --out; what is done already is kept"
 	case strings.Contains(text, "did not deliver"):
 		return "third_party/debrpm/prepare --update ... refreshes the package lists; a package that the mirror really lacks must leave packages.txt"
+	case strings.Contains(text, "the mirror has no such package"):
+		return "correct or remove the name in third_party/debrpm/packages.txt, choose another in mapping.yaml, or refresh the lists with --update"
 	case strings.Contains(text, "refreshing the package lists"):
 		return "check /etc/apt/sources.list and the network; without --update an earlier download is used"
 	case strings.Contains(text, "names no mirror of Debian"):

@@ -126,6 +126,9 @@ func (r *release) lists() error {
 		return nil
 	}
 	r.say("refreshing the package lists of %s", r.suite)
+	if !r.root.Security {
+		r.say("note: the machine's apt configuration has no source for security updates; the release lacks them")
+	}
 	if err := r.root.Update(); err != nil {
 		return err
 	}
@@ -146,7 +149,9 @@ func (r *release) keys() error {
 	}
 	h.Write(version)
 	data := os.DirFS(r.data)
-	if err := hashFS(h, data, func(name string) bool { return name == "filesystem.txt" || strings.HasPrefix(name, "keys/") }); err != nil {
+	if err := hashFS(h, data, func(name string) bool {
+		return name == "filesystem.txt" || name == "keys/"+publicKey || name == "keys/"+privateKey
+	}); err != nil {
 		return err
 	}
 	r.tools = hex.EncodeToString(h.Sum(nil))

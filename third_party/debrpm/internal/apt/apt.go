@@ -27,6 +27,8 @@ type Root struct {
 	Dir     string // private directory
 	Machine string // where the machine's file system appears: "/", or a directory with etc/apt and usr/share/keyrings
 	Suite   string
+	// Security is whether the machine has a source for security updates.
+	Security bool
 }
 
 // Open writes the private configuration.
@@ -44,6 +46,9 @@ func Open(dir, machine, suite string) (*Root, error) {
 	sources = ForSuite(sources, suite)
 	if len(sources) == 0 {
 		return nil, fmt.Errorf("%s names no mirror of Debian", filepath.Join(machine, "etc/apt"))
+	}
+	for _, s := range sources {
+		r.Security = r.Security || s.Suites[0] == suite+"-security"
 	}
 	settings, err := r.settings()
 	if err != nil {
