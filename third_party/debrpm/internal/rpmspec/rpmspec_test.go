@@ -75,6 +75,7 @@ func TestAnalyse(t *testing.T) {
 		{"a literal alternative", "update-alternatives --quiet \\\n --install /usr/bin/a a /usr/bin/a1 10 \\\n --slave /usr/bin/b b /usr/bin/b1\n",
 			mapping.Package{}, "/usr/bin/a a /usr/bin/a1 10 --slave /usr/bin/b b /usr/bin/b1", "", ""},
 		{"an alternative behind a condition", "if x; then update-alternatives --install /l n /p 1; fi", mapping.Package{}, "/l n /p 1", "", ""},
+		{"an alternative with a comment behind", "update-alternatives --install /l n /p 1 \\\n #--slave x", mapping.Package{}, "/l n /p 1", "", ""},
 		{"an alternative of manual pages is dropped", "update-alternatives --install /usr/share/man/man1/x x /y 1", mapping.Package{}, "", "", ""},
 		{"a computed alternative must be said", "update-alternatives --install $x y /z 1", mapping.Package{}, "", "postinst: update-alternatives --install $x y /z 1", ""},
 		{"a removal is nothing", "update-alternatives --remove x /y", mapping.Package{}, "", "", ""},

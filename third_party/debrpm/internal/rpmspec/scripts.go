@@ -125,6 +125,7 @@ func findBoilerplate(m *mapping.Mapping, line string) *mapping.Boilerplate {
 // alternativesOf takes the literal update-alternatives --install calls out of a line; the rest of the line is returned.
 func alternativesOf(line string) (found []Alternative, rest string) {
 	_, call, ok := strings.Cut(line, "update-alternatives ")
+	call, _, _ = strings.Cut(call, " #") // a comment behind a continued line
 	if !ok || strings.ContainsAny(call, "$`\"'(") {
 		return nil, line
 	}
