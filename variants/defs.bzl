@@ -60,6 +60,7 @@ def variant(
         files = {},
         ca_trust = False,
         ld_so_cache = False,
+        labels = {},
         commands = [],
         no_shell = True):
     """An image of ours, for every release.
@@ -80,6 +81,7 @@ def variant(
       files: as in rpm_rootfs.
       ca_trust: as in rpm_rootfs.
       ld_so_cache: as in rpm_rootfs.
+      labels: dict of labels of the image, besides its title.
       commands: commands that the tests of the image run, as in rpm_image_test.
       no_shell: whether the image must have no shell.
     """
@@ -123,6 +125,7 @@ def variant(
         rpm_image(
             name = release,
             env = _ENV,
+            labels = {"org.opencontainers.image.title": name} | labels,
             rootfs = rootfs,
             tags = tags,
             user = user,

@@ -41,8 +41,7 @@ func labelBuild(e *env) (figure, error) {
 	if err := new(figure).measure(e.build()); err != nil {
 		return f, err
 	}
-	changed := fmt.Sprintf("%s\n# set by tools/bench\n", before)
-	changed, err = setLabel(changed, fmt.Sprint(os.Getpid(), "-", labelSerial()))
+	changed, err := setLabel(string(before), fmt.Sprint(os.Getpid(), "-", labelSerial()))
 	if err != nil {
 		return f, err
 	}
