@@ -16,8 +16,8 @@ import (
 type EVR struct{ Epoch, Version, Release string }
 
 // VersionOf maps a Debian version. A version without a revision has revision 0 (deb-version says they are equal), so that
-// every RPM has a release and every relation can name one. RPM separates by "-" and knows no ":" inside, so both become "_";
-// "~" and "+" mean the same on both sides.
+// every RPM has a release and every relation can name one. RPM keeps "-" for the release: inside the upstream version it becomes
+// "^", which sorts like it, after the end and before "." (12 < 12-20211113 < 12.2). ":" becomes "_"; "~" and "+" stay.
 func VersionOf(v debian.Version) EVR {
 	e := EVR{Epoch: v.Epoch, Version: rpmChars(v.Upstream), Release: v.Revision}
 	if strings.Trim(e.Epoch, "0") == "" {
@@ -29,7 +29,7 @@ func VersionOf(v debian.Version) EVR {
 	return e
 }
 
-func rpmChars(s string) string { return strings.NewReplacer("-", "_", ":", "_").Replace(s) }
+func rpmChars(s string) string { return strings.NewReplacer("-", "^", ":", "_").Replace(s) }
 
 // String is [epoch:]version-release.
 func (e EVR) String() string {

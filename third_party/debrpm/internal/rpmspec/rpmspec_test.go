@@ -11,7 +11,7 @@ import (
 func TestVersions(t *testing.T) {
 	for debianVersion, want := range map[string]string{
 		"2.36-9+deb12u14": "2.36-9+deb12u14", "1:4.13+dfsg1-1": "1:4.13+dfsg1-1", "12.4": "12.4-0", "0:1": "1-0",
-		"1.0-beta-2": "1.0_beta-2", "3.0~rc1-1~exp1": "3.0~rc1-1~exp1", "2:1:2-3": "2:1_2-3",
+		"1.0-beta-2": "1.0^beta-2", "3.0~rc1-1~exp1": "3.0~rc1-1~exp1", "2:1:2-3": "2:1_2-3",
 	} {
 		v, err := debian.ParseVersion(debianVersion)
 		if err != nil {
