@@ -12,10 +12,10 @@ import (
 	"sync"
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/fetch"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/lockfile"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/repomd"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/resolve"
-	"github.com/rules-slimrpm/rules_slimrpm/tools/rpmlock/internal/fetch"
 )
 
 // repository is one repository of the manifest, read for one architecture.

@@ -24,8 +24,8 @@ import (
 	"time"
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/fetch"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/lockfile"
-	"github.com/rules-slimrpm/rules_slimrpm/tools/rpmlock/internal/fetch"
 )
 
 func main() { cli.Main("rpmlock", run) }

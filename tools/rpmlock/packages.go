@@ -14,11 +14,11 @@ import (
 	"sync/atomic"
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/fetch"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/lockfile"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/repomd"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/resolve"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpm"
-	"github.com/rules-slimrpm/rules_slimrpm/tools/rpmlock/internal/fetch"
 )
 
 // workers is how many package headers are read at once; over a network most of the time is waiting.

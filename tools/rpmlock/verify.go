@@ -8,8 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/fetch"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/lockfile"
-	"github.com/rules-slimrpm/rules_slimrpm/tools/rpmlock/internal/fetch"
 )
 
 // verify compares the lock with its manifest and every package with its checksum, wherever the lock says it lies.

@@ -22,6 +22,7 @@ const (
 	formats     = "formats"
 	model       = "model"
 	operations  = "operations"
+	network     = "network"
 	programs    = "programs"
 	support     = "test support"
 	everyone    = "cli" // not a layer: all may import it
@@ -33,9 +34,15 @@ var mayImport = map[string][]string{
 	formats:    {formats},
 	model:      {formats, model},
 	operations: {formats, model},
-	programs:   {formats, model, operations, programs},
-	support:    {formats, model, operations, support},
+	network:    {network},
+	programs:   {formats, model, operations, network, programs},
+	support:    {formats, model, operations, network, support},
 }
+
+// networked are the programs that may import the layer network. No action runs them.
+var networked = []string{"program rpmlock", "program rpmfetch"}
+
+const onlyNetworked = "only rpmlock and rpmfetch talk to a network"
 
 // formatsAlso are packages of the model that formats may import: pure types.
 var formatsAlso = []string{"pkgindex"}
@@ -45,9 +52,10 @@ var bannedImports = []struct {
 	path, why string
 	except    []string
 }{
-	{"net/http", "only rpmlock talks to a network", []string{"tools/rpmlock/"}},
-	{"net", "only rpmlock talks to a network", []string{"tools/rpmlock/"}},
-	{"os/exec", "actions run no programs", []string{"tools/bench/", "tools/imagetest/", "tools/determinism/"}},
+	{"net/http", onlyNetworked, []string{"tools/rpmlock/", "tools/rpmfetch/", "tools/internal/fetch/"}},
+	{"net", onlyNetworked, []string{"tools/rpmlock/", "tools/rpmfetch/", "tools/internal/fetch/"}},
+	// No action runs rpmfetch, and Bazel's credential helpers are programs.
+	{"os/exec", "actions run no programs", []string{"tools/bench/", "tools/imagetest/", "tools/determinism/", "tools/rpmfetch/"}},
 	{"log", "errors are returned; cli prints them", nil},
 	{"log/slog", "errors are returned; cli prints them", nil},
 	{"math/rand", "results are deterministic", []string{"tools/bench/"}},
@@ -215,6 +223,8 @@ func (c *checker) imports(pos token.Position, file, own, layer, imported string)
 	case to == programs:
 		c.add(pos, "%s imports %s, a program", own, name)
 	case to == support && layer == programs:
+	case to == network && layer == programs && !slices.Contains(networked, own):
+		c.add(pos, "imports %s: %s", name, onlyNetworked)
 	case !slices.Contains(mayImport[layer], to) && !(layer == formats && slices.Contains(formatsAlso, name)):
 		c.add(pos, "%s (%s) imports %s (%s)", own, layer, name, to)
 	}

@@ -48,7 +48,8 @@ const page = `# Architecture
 | formats | evr, rpm | codecs |
 | model | pkgindex | formats |
 | operations | extract, resolve | formats, model |
-| programs | rpmlock | all |
+| network | fetch | standard library |
+| programs | rpmlock, rootfs | all |
 | test support | rpmtest | all |
 
 More.
@@ -60,7 +61,7 @@ func TestCheck(t *testing.T) {
 	good := map[string]string{
 		"evr": "package evr\nimport _ \"strings\"\n", "rpm": "package rpm\nimport _ \"example.com/m/tools/internal/pkgindex\"\nimport _ \"example.com/m/tools/internal/evr\"\n",
 		"pkgindex": "package pkgindex\n", "extract": "package extract\nimport _ \"example.com/m/tools/internal/rpm\"\n",
-		"resolve": "package resolve\n", "cli": "package cli\nimport \"os\"\nfunc Main() { os.Exit(1) }\n",
+		"resolve": "package resolve\n", "fetch": "package fetch\nimport _ \"net/http\"\n", "cli": "package cli\nimport \"os\"\nfunc Main() { os.Exit(1) }\n",
 	}
 	for _, test := range []struct {
 		summary, file, text string
@@ -83,7 +84,14 @@ func TestCheck(t *testing.T) {
 		{"a library that imports a program", "tools/internal/extract/x.go", "package extract\nimport _ \"example.com/m/tools/rpmlock/fetch\"\n",
 			[]string{"tools/internal/extract/x.go:2: extract imports program rpmlock, a program"}},
 		{"network in an operation", "tools/internal/resolve/x.go", "package resolve\nimport _ \"net/http\"\n",
-			[]string{"tools/internal/resolve/x.go:2: imports net/http: only rpmlock talks to a network"}},
+			[]string{"tools/internal/resolve/x.go:2: imports net/http: only rpmlock and rpmfetch talk to a network"}},
+		{"the network layer in an operation", "tools/internal/resolve/x.go", "package resolve\nimport _ \"example.com/m/tools/internal/fetch\"\n",
+			[]string{"tools/internal/resolve/x.go:2: resolve (operations) imports fetch (network)"}},
+		{"the network layer in a program that actions run", "tools/rootfs/x.go", "package main\nimport _ \"example.com/m/tools/internal/fetch\"\n",
+			[]string{"tools/rootfs/x.go:2: imports fetch: only rpmlock and rpmfetch talk to a network"}},
+		{"the network layer in rpmlock", "tools/rpmlock/x.go", "package main\nimport _ \"example.com/m/tools/internal/fetch\"\n", nil},
+		{"a model in the network layer", "tools/internal/fetch/x.go", "package fetch\nimport _ \"example.com/m/tools/internal/pkgindex\"\n",
+			[]string{"tools/internal/fetch/x.go:2: fetch (network) imports pkgindex (model)"}},
 		{"network in rpmlock", "tools/rpmlock/x.go", "package main\nimport _ \"net/http\"\n", nil},
 		{"programs run in a program", "tools/rpmlock/x.go", "package main\nimport _ \"os/exec\"\n",
 			[]string{"tools/rpmlock/x.go:2: imports os/exec: actions run no programs"}},
@@ -97,7 +105,8 @@ func TestCheck(t *testing.T) {
 		{"sources of tests are no sources", "tools/internal/rpm/testdata/x.go", "package rpm\nimport _ \"log\"\n", nil},
 	} {
 		t.Run(test.summary, func(t *testing.T) {
-			files := fstest.MapFS{"go.mod": {Data: []byte(m)}, "ARCHITECTURE.md": {Data: []byte(page)}, "tools/rpmlock/main.go": {Data: []byte("package main\n")}}
+			files := fstest.MapFS{"go.mod": {Data: []byte(m)}, "ARCHITECTURE.md": {Data: []byte(page)},
+				"tools/rpmlock/main.go": {Data: []byte("package main\n")}, "tools/rootfs/main.go": {Data: []byte("package main\n")}}
 			for name, text := range good {
 				files["tools/internal/"+name+"/a.go"] = &fstest.MapFile{Data: []byte(text)}
 			}
@@ -122,8 +131,8 @@ func TestIncomplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "ARCHITECTURE.md: evr of layer formats has no Go files"
-	if len(got) != 6 || got[0] != want {
-		t.Errorf("got %q, want 6 problems, first %q", got, want)
+	if len(got) != 8 || got[0] != want {
+		t.Errorf("got %q, want 8 problems, first %q", got, want)
 	}
 	if _, err := Check(fstest.MapFS{"go.mod": {Data: []byte("module m\n")}, "ARCHITECTURE.md": {Data: []byte("# x\n")}}); err == nil {
 		t.Error("a page without a table passed")
