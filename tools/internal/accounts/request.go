@@ -158,6 +158,12 @@ func freeID(name string, taken func(int) bool) (int, error) {
 	return 0, fmt.Errorf("no free id between %d and %d", firstFreeID, lastFreeID)
 }
 
+// HasUID reports whether some user has the number.
+func (db *DB) HasUID(id int) bool { return db.userByID(id) != "" }
+
+// HasGID reports whether some group has the number.
+func (db *DB) HasGID(id int) bool { return db.groupByID(id) != "" }
+
 func (db *DB) userByID(id int) string {
 	for _, u := range db.Users {
 		if u.UID == id {

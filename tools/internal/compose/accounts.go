@@ -163,6 +163,11 @@ func (c *composer) settleOwners() error {
 			}
 			uid, okU := c.uid(f.User)
 			gid, okG := c.gid(f.Group)
+			// A bare number may own a file, but what runs with somebody's rights must say whose.
+			if f.Type == pkgindex.TypeFile && f.Mode&setIDBits != 0 {
+				okU = okU && (uid == 0 || c.db.HasUID(uid))
+				okG = okG && (gid == 0 || c.db.HasGID(gid))
+			}
 			where := fmt.Sprintf("%s of %s", f.Path, cl.pkg.Index.NEVRA)
 			if !okU {
 				unknown["user "+f.User] = append(unknown["user "+f.User], where)

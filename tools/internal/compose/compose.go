@@ -5,7 +5,7 @@
 // account of the image has is an error, and scriptlets are not run but emulated where they are understood, and reported.
 //
 // Order of the steps: files of packages, removals, accounts, what the spec adds, alternatives, CA stores, removals again,
-// ld.so.cache, file states, package database. The result does not depend on the order of the inputs.
+// set-user-ID bits, ld.so.cache, file states, package database. The result does not depend on the order of the inputs.
 package compose
 
 import (
@@ -89,7 +89,7 @@ func Compose(in *Input) (*Result, error) {
 	}
 	for _, step := range []func() error{
 		c.applyPolicies, c.place, c.readScriptlets, c.removeMatches, c.settleAccounts, c.addContents, c.settleAlternatives,
-		c.settleCATrust, c.removeMatches, c.checkRemovals, c.writeLdCache, c.settleStates, c.writeRPMDB, c.checkScriptlets,
+		c.settleCATrust, c.removeMatches, c.checkRemovals, c.stripSetID, c.writeLdCache, c.settleStates, c.writeRPMDB, c.checkScriptlets,
 	} {
 		if err := step(); err != nil {
 			return nil, fmt.Errorf("composing %s: %w", c.spec.Label, err)

@@ -106,44 +106,6 @@ func TestConflictAcrossMergedUsr(t *testing.T) {
 	}
 }
 
-func TestPolicies(t *testing.T) {
-	p := rpmtest.Package{Name: "p", Files: []rpmtest.File{
-		{Path: "/usr/bin/p", Data: "p"},                                                  // 0
-		{Path: "/usr/lib/.build-id/"},                                                    // 1
-		{Path: "/usr/lib/.build-id/aa/"},                                                 // 2
-		{Path: "/usr/lib/.build-id/aa/bb", Link: "../../../bin/p"},                       // 3
-		{Path: "/usr/share/doc/p/"},                                                      // 4
-		{Path: "/usr/share/doc/p/COPYING", Flags: pkgindex.FlagDoc, Data: "l"},           // 5
-		{Path: "/usr/share/doc/p/README", Flags: pkgindex.FlagDoc},                       // 6
-		{Path: "/usr/share/doc/q/"},                                                      // 7
-		{Path: "/usr/share/doc/q/README"},                                                // 8
-		{Path: "/usr/share/doc/s", Link: "p"},                                            // 9
-		{Path: "/usr/share/info/p.info.gz"},                                              // 10
-		{Path: "/usr/share/licenses/p/x", Flags: pkgindex.FlagLicense},                   // 11
-		{Path: "/usr/share/locale/de/"},                                                  // 12
-		{Path: "/usr/share/locale/de/LC_MESSAGES/"},                                      // 13
-		{Path: "/usr/share/locale/de/LC_MESSAGES/p.mo", Langs: "de", Data: "de"},         // 14
-		{Path: "/usr/share/locale/de_AT/LC_MESSAGES/p.mo", Data: "at"},                   // 15
-		{Path: "/usr/share/locale/fr/LC_MESSAGES/p.mo", Langs: "fr", Data: "fr"},         // 16
-		{Path: "/usr/share/locale/locale.alias", Data: "a"},                              // 17
-		{Path: "/usr/share/man/man1/xfs_copy.8.gz", Flags: pkgindex.FlagDoc},             // 18
-		{Path: "/usr/share/p/__pycache__/p.cpython-311.pyc"},                             // 19
-		{Path: "/usr/share/p/module.pyc"},                                                // 20
-		{Path: "/usr/share/p/readme.txt", Flags: pkgindex.FlagDoc | pkgindex.FlagConfig}, // 21
-	}}
-	for _, c := range []struct{ why, policies, states string }{
-		{"defaults", `{}`, "0222002220202222202002"},
-		{"one language", `{"locales":["de_DE"]}`, "0222002220200002202002"},
-		{"everything", `{"docs":"keep","man":"keep","info":"keep","locales":["*"],"build_id":"keep"}`, "0000000000000000000000"},
-		{"no byte code", `{"docs":"keep","man":"keep","info":"keep","locales":["*"],"build_id":"keep","pyc":"drop"}`, "0000000000000000000200"},
-	} {
-		b := image{spec: `"accounts":{},"policies":` + c.policies, pkgs: []rpmtest.Package{p}}.build(t)
-		if got := b.states("p"); got != c.states {
-			t.Errorf("%s: states %s, want %s", c.why, got, c.states)
-		}
-	}
-}
-
 func TestPartialPackage(t *testing.T) {
 	b := image{partial: map[string][]string{"p": {"/usr/lib/p/tool", "/usr/share/licenses/p/x"}}, pkgs: []rpmtest.Package{{Name: "p", Files: []rpmtest.File{
 		{Path: "/etc/p.conf"}, {Path: "/usr/lib/p/", Mode: 0o040711}, {Path: "/usr/lib/p/other"}, {Path: "/usr/lib/p/tool"},

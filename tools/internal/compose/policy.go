@@ -1,8 +1,7 @@
 package compose
 
 import (
-	"path"
-	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
@@ -12,27 +11,24 @@ import (
 // transactionColour is rpm's on 64-bit machines that can also run 32-bit code: ELF32 and ELF64 are both welcome.
 const transactionColour = 3
 
-// licenceName matches file names of licence texts and of the notices that licences want kept. It is matched against the
-// name in lower case, and wants whole words, so that "xfs_copy.8" and "sm-notify.8" are none.
-var licenceName = regexp.MustCompile(`^(licen[cs]es?|copying|copyrights?|notices?|credits|legal|patents|authors|[al]?gpl|mit|bsd|apache|mpl)([-_.0-9].*)?$|(^|[-_.])(licen[cs]es?|copying|copyright)([-_.].*)?$`)
+// setIDBits are the set-user-ID and the set-group-ID bit.
+const setIDBits = 0o6000
 
-// docDirs hold documentation whatever the package says about the file; the last three are Debian's.
-var docDirs = []string{"/usr/share/doc/", "/usr/share/gtk-doc/", "/usr/share/doc-base/", "/usr/share/lintian/", "/usr/share/bug/"}
-
-// applyPolicies marks the files that policies leave out and those of a foreign colour, in rpm's order of
-// rules, and then drops directories that this has emptied.
+// applyPolicies marks the files that policies leave out and those of a foreign colour, in rpm's order of rules, and then drops
+// directories that this has emptied. Ghosts are treated alike, as rpm does: they keep no directory alive that lost the rest.
 func (c *composer) applyPolicies() error {
 	for _, p := range c.own {
+		rules := newRules(&c.spec.Policies, p.Index)
 		for i := range p.Index.Files {
-			f := &p.Index.Files[i]
-			if f.Ghost() || p.states[i] != rootfs.StateNormal {
+			if p.states[i] != rootfs.StateNormal {
 				continue
 			}
+			f := &p.Index.Files[i]
 			if f.Color != 0 && f.Color&transactionColour == 0 {
 				p.states[i] = rootfs.StateWrongColor
 				continue
 			}
-			if why := c.spec.Policies.drops(f); why != "" {
+			if why := rules.drops(f); why != "" {
 				p.states[i] = rootfs.StateNotInstalled
 				c.report.dropped(p, why)
 			}
@@ -42,89 +38,71 @@ func (c *composer) applyPolicies() error {
 	return nil
 }
 
-// drops returns the name of the policy that leaves f out, or "".
-func (p *Policies) drops(f *pkgindex.File) string {
-	if isLicence(f) {
-		return ""
-	}
-	in := func(dir string) bool { return strings.HasPrefix(f.Path, dir) || f.Path == strings.TrimSuffix(dir, "/") }
-	switch {
-	case len(f.Langs) > 0 && f.Type != pkgindex.TypeDir && !p.keepsLanguages(f.Langs):
-		return "locales"
-	case in("/usr/share/man/") || in("/usr/local/share/man/"):
-		if p.Man != "keep" && f.Type != pkgindex.TypeDir {
-			return "man"
-		}
-	case in("/usr/share/info/"):
-		if p.Info != "keep" && f.Type != pkgindex.TypeDir {
-			return "info"
-		}
-	case in("/usr/lib/.build-id/") || in("/usr/lib/debug/.build-id/"):
-		if p.BuildID != "keep" {
-			return "build_id"
-		}
-	case p.dropsLocalePath(f.Path):
-		return "locales"
-	case p.Pyc == "drop" && strings.HasSuffix(f.Path, ".pyc") && path.Base(path.Dir(f.Path)) == "__pycache__":
-		return "pyc"
-	case p.Docs != "keep" && f.Type != pkgindex.TypeDir:
-		if f.Flags&pkgindex.FlagDoc != 0 {
-			return "docs"
-		}
-		for _, dir := range docDirs {
-			if in(dir) {
-				return "docs"
+// rules are the policies as they apply to one package.
+type rules struct {
+	*Policies
+	terminfo map[string]bool // names of the entries to keep; nil keeps all
+	sources  map[string]bool // paths of Python sources of the package
+}
+
+func newRules(p *Policies, x *pkgindex.Index) *rules {
+	r := &rules{Policies: p, terminfo: keptTerminfo(p.Terminfo, x)}
+	if p.Pyc == "drop" {
+		r.sources = map[string]bool{}
+		for i := range x.Files {
+			if f := &x.Files[i]; strings.HasSuffix(f.Path, ".py") {
+				r.sources[f.Path] = true
 			}
+		}
+	}
+	return r
+}
+
+// drops returns the name of the policy that leaves f out, or "". The rules of rpm itself come first, in its order; those
+// of ours look at paths.
+func (r *rules) drops(f *pkgindex.File) string {
+	switch {
+	case f.Flags&pkgindex.FlagLicense != 0:
+		return ""
+	case len(f.Langs) > 0 && !r.keepsLanguages(f.Langs):
+		return "locales"
+	case r.Docs == "rpm" && f.Flags&pkgindex.FlagDoc != 0:
+		return "docs"
+	case r.Artifacts == "drop" && f.Flags&pkgindex.FlagArtifact != 0:
+		return "artifacts"
+	}
+	for _, rule := range []struct {
+		name  string
+		on    bool
+		drops func(*pkgindex.File) bool
+	}{
+		{"man", r.Man != "keep", isManual},
+		{"info", r.Info != "keep", isInfo},
+		{"build_id", r.BuildID != "keep", isBuildID},
+		{"locales", r.LocaleDirs != "keep", r.isForeignLocale},
+		{"pyc", r.Pyc == "drop", r.isByteCode},
+		{"gdb", r.GDB != "keep", isGDBHelper},
+		{"terminfo", r.terminfo != nil, r.isForeignTerminal},
+		{"docs", r.Docs == "" || r.Docs == "licenses", isDocumentation},
+	} {
+		if rule.on && rule.drops(f) {
+			return rule.name
 		}
 	}
 	return ""
 }
 
-// isLicence reports whether f is a licence text, or a link of Debian's that leads from one documentation directory, and so
-// from one copyright file, to another.
-func isLicence(f *pkgindex.File) bool {
-	if f.Flags&pkgindex.FlagLicense != 0 || strings.HasPrefix(f.Path, "/usr/share/licenses/") {
-		return true
-	}
-	rest, inDoc := strings.CutPrefix(f.Path, "/usr/share/doc/")
-	if !inDoc {
-		return false
-	}
-	if f.Type == pkgindex.TypeSymlink && !strings.Contains(rest, "/") {
-		return true
-	}
-	return f.Type != pkgindex.TypeDir && licenceName.MatchString(strings.ToLower(rootfs.Base(f.Path)))
-}
-
-// dropsLocalePath looks at the directories that hold one locale each.
-func (p *Policies) dropsLocalePath(file string) bool {
-	for _, dir := range []string{"/usr/share/locale/", "/usr/lib/locale/", "/usr/share/locale-langpack/", "/usr/share/i18n/locales/"} {
-		rest, ok := strings.CutPrefix(file, dir)
-		if !ok {
-			continue
-		}
-		locale, _, _ := strings.Cut(rest, "/")
-		switch locale {
-		case "", "C", "POSIX", "C.utf8", "C.UTF-8", "locale.alias", "locale-archive", "locale-archive.tmpl":
-			return false
-		}
-		return !p.keepsLanguages([]string{locale})
-	}
-	return false
-}
-
-// keepsLanguages follows rpm: a language of the file is kept if it is a prefix of one that is wanted.
+// keepsLanguages follows rpm's %_install_langs: a language of the file is kept if it is a prefix of one that is wanted, byte by
+// byte.
 func (p *Policies) keepsLanguages(langs []string) bool {
 	for _, want := range p.Locales {
+		if want == "*" {
+			return true
+		}
 		for _, lang := range langs {
-			if want == "*" || lang == "C" || lang == "POSIX" || (lang != "" && strings.HasPrefix(want, lang)) {
+			if lang != "" && strings.HasPrefix(want, lang) {
 				return true
 			}
-		}
-	}
-	for _, lang := range langs {
-		if lang == "C" || lang == "POSIX" {
-			return true
 		}
 	}
 	return false
@@ -138,12 +116,12 @@ func (p *pkg) pruneDirs() {
 	for i := range p.Index.Files {
 		f := &p.Index.Files[i]
 		dir := rootfs.Dir(f.Path)
-		if p.states[i] == rootfs.StateNotInstalled {
-			lost[dir] = true
-		} else {
+		if p.states[i] == rootfs.StateNormal {
 			left[dir]++
+		} else {
+			lost[dir] = true
 		}
-		if f.Type == pkgindex.TypeDir && !f.Ghost() {
+		if f.Type == pkgindex.TypeDir {
 			index[f.Path] = i
 		}
 	}
@@ -157,4 +135,41 @@ func (p *pkg) pruneDirs() {
 			lost[parent] = true
 		}
 	}
+}
+
+// stripSetID takes the set-user-ID and set-group-ID bits from the new regular files of packages that the policy does not
+// allow. Hard links are one file, so that one allowed name keeps the bits for all. What the spec itself places has the mode
+// that it says. On directories the set-group-ID bit means something else, and stays.
+func (c *composer) stripSetID() error {
+	if c.spec.Policies.SetUID != "strip" {
+		return nil
+	}
+	var allowed []glob
+	for _, pattern := range c.spec.Policies.SetUIDAllow {
+		g, err := parseGlob(pattern)
+		if err != nil {
+			return err
+		}
+		allowed = append(allowed, g)
+	}
+	kept := map[string]bool{} // first members of sets of hard links
+	var found []*rootfs.Entry
+	for _, e := range c.fs.Entries() {
+		if e.Layer != c.layer || e.Type != pkgindex.TypeFile || e.Mode&setIDBits == 0 || slices.Contains(e.Owners, c.spec.Label) {
+			continue
+		}
+		found = append(found, e)
+		for _, g := range allowed {
+			if g.match(e.Path) {
+				kept[orDefault(e.HardLink, e.Path)] = true
+			}
+		}
+	}
+	for _, e := range found {
+		if !kept[orDefault(e.HardLink, e.Path)] {
+			e.Mode &^= setIDBits
+			c.report.Stripped = append(c.report.Stripped, e.Path)
+		}
+	}
+	return nil
 }

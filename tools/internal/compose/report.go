@@ -21,6 +21,7 @@ type Report struct {
 	Removed      []string          `json:"removed"`      // by the spec's globs
 	Whiteouts    []string          `json:"whiteouts"`    // what this layer takes from the base
 	Replaced     []string          `json:"replaced"`     // package files whose content or attributes the image changed
+	Stripped     []string          `json:"stripped"`     // files that lost their set-user-ID and set-group-ID bits
 	Notes        []string          `json:"notes"`
 
 	byPackage map[string]*ReportPackage
@@ -71,7 +72,7 @@ type ReportChoice struct {
 
 func newReport(s *Spec) *Report {
 	return &Report{Schema: 1, Label: s.Label, Release: s.Release, Arch: s.Arch, Packages: []ReportPackage{}, Scriptlets: []ReportScriptlet{},
-		Accounts: []ReportAccount{}, Alternatives: []ReportChoice{}, Removed: []string{}, Whiteouts: []string{}, Replaced: []string{},
+		Accounts: []ReportAccount{}, Alternatives: []ReportChoice{}, Removed: []string{}, Whiteouts: []string{}, Replaced: []string{}, Stripped: []string{},
 		Notes: []string{}, byPackage: map[string]*ReportPackage{}}
 }
 

@@ -115,17 +115,32 @@ type Slave struct {
 	Path string `json:"path"`
 }
 
-// Policies say which kinds of package files are left out. Files left out are "not installed" in the package database.
+// Policies say which kinds of package files are left out. Files left out are "not installed" in the package database, as
+// rpm's own options of this kind leave them; directories of a package that lost files so and have none left go too. A file
+// with the flag %license is always kept.
 type Policies struct {
-	// Docs: "licenses" (default) keeps of %doc files and documentation directories only licence texts; "keep" keeps all.
+	// Docs: "licenses" (default) keeps of %doc files and of the documentation directories only licence texts, see isLicence;
+	// "rpm" drops every %doc file, as rpm's --excludedocs does, and nothing else; "keep" keeps all.
 	Docs string `json:"docs,omitempty"`
-	Man  string `json:"man,omitempty"`  // "drop" (default) or "keep"
-	Info string `json:"info,omitempty"` // "drop" (default) or "keep"
-	// Locales are languages to keep (prefixes as rpm's %_install_langs: "de_DE" keeps de and de_DE); "*" keeps all; the
-	// default keeps none but C and POSIX.
+	Man  string `json:"man,omitempty"`  // "drop" (default) or "keep": /usr/share/man
+	Info string `json:"info,omitempty"` // "drop" (default) or "keep": /usr/share/info
+	// Locales are languages to keep, exactly as rpm's %_install_langs: a file with %lang flags is kept if one of them is a
+	// prefix of a name here, so "de_DE" keeps de and de_DE. "*" keeps all; the default keeps none.
 	Locales []string `json:"locales,omitempty"`
-	Pyc     string   `json:"pyc,omitempty"`      // "keep" (default) or "drop"
-	BuildID string   `json:"build_id,omitempty"` // "drop" (default) or "keep": links in /usr/lib/.build-id
+	// LocaleDirs: "drop" (default) treats what lies in the directory of a locale as if it had that flag, C and POSIX excepted;
+	// "keep" looks at flags only, as rpm does.
+	LocaleDirs string `json:"locale_dirs,omitempty"`
+	// Pyc: "drop" leaves out byte code that Python can make again: in __pycache__, or beside a source of the same package.
+	Pyc     string `json:"pyc,omitempty"`      // "keep" (default) or "drop"
+	BuildID string `json:"build_id,omitempty"` // "drop" (default) or "keep": links in /usr/lib/.build-id
+	GDB     string `json:"gdb,omitempty"`      // "drop" (default) or "keep": /usr/share/gdb/auto-load, *-gdb.py beside libraries
+	// Terminfo names the terminals whose descriptions are kept; what they are links to stays with them. Absent or with "*": all.
+	Terminfo  []string `json:"terminfo,omitempty"`
+	Artifacts string   `json:"artifacts,omitempty"` // "keep" (default) or "drop": files flagged %artifact, as rpm's --excludeartifacts
+	// SetUID: "strip" takes the set-user-ID and set-group-ID bits from regular files of this layer, but for those that a glob of
+	// SetUIDAllow matches. The default is "keep".
+	SetUID      string   `json:"setuid,omitempty"`
+	SetUIDAllow []string `json:"setuid_allow,omitempty"`
 }
 
 // CATrust asks for the CA stores that the image's ca-certificates package would generate.
@@ -235,15 +250,27 @@ func (s *Spec) checkContents() error {
 }
 
 func (p *Policies) check() error {
-	for _, c := range []struct{ field, value, a, b string }{
-		{"docs", p.Docs, "licenses", "keep"},
-		{"man", p.Man, "drop", "keep"},
-		{"info", p.Info, "drop", "keep"},
-		{"pyc", p.Pyc, "keep", "drop"},
-		{"build_id", p.BuildID, "drop", "keep"},
+	for _, c := range []struct {
+		field, value string
+		allowed      []string
+	}{
+		{"docs", p.Docs, []string{"licenses", "rpm", "keep"}},
+		{"man", p.Man, []string{"drop", "keep"}},
+		{"info", p.Info, []string{"drop", "keep"}},
+		{"locale_dirs", p.LocaleDirs, []string{"drop", "keep"}},
+		{"pyc", p.Pyc, []string{"keep", "drop"}},
+		{"build_id", p.BuildID, []string{"drop", "keep"}},
+		{"gdb", p.GDB, []string{"drop", "keep"}},
+		{"artifacts", p.Artifacts, []string{"keep", "drop"}},
+		{"setuid", p.SetUID, []string{"keep", "strip"}},
 	} {
-		if err := oneOf(c.field, c.value, c.a, c.b); err != nil {
+		if err := oneOf(c.field, c.value, c.allowed...); err != nil {
 			return err
+		}
+	}
+	for _, g := range p.SetUIDAllow {
+		if _, err := parseGlob(g); err != nil {
+			return fmt.Errorf("setuid_allow: %w", err)
 		}
 	}
 	return nil
