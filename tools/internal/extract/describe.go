@@ -3,7 +3,6 @@ package extract
 import (
 	"errors"
 	"fmt"
-	"unicode/utf8"
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpm"
@@ -80,12 +79,6 @@ func checkFiles(files []rpm.File) error {
 	var errs []error
 	for i := range files {
 		f := &files[i]
-		for _, text := range []string{f.Path, f.LinkTarget, f.User, f.Group} {
-			if !utf8.ValidString(text) {
-				errs = append(errs, fmt.Errorf("%q: %q is not UTF-8", f.Path, text))
-				break
-			}
-		}
 		if f.User == "" || f.Group == "" {
 			errs = append(errs, fmt.Errorf("%q: owner %q, group %q: neither may be empty", f.Path, f.User, f.Group))
 		}

@@ -156,12 +156,15 @@ func Read(r io.Reader, name string) (*Index, error) {
 	if x.Schema != Schema {
 		return nil, fmt.Errorf("reading index %s: schema %d, this tool reads %d", name, x.Schema, Schema)
 	}
+	if err := UnescapeBytes(&x); err != nil {
+		return nil, fmt.Errorf("reading index %s: %w", name, err)
+	}
 	return &x, nil
 }
 
-// Write encodes x.
+// Write encodes x. Strings that are not UTF-8 keep their bytes: see EscapeBytes.
 func Write(w io.Writer, x *Index) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
-	return enc.Encode(x)
+	return enc.Encode(EscapeBytes(x))
 }

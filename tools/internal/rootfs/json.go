@@ -7,7 +7,6 @@ import (
 	"io"
 	"sort"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
 )
@@ -24,6 +23,9 @@ func Read(r io.Reader, name string) (*Tree, error) {
 	}
 	if _, err := dec.Token(); err != io.EOF {
 		return nil, fmt.Errorf("reading tree %s: more than one value", name)
+	}
+	if err := pkgindex.UnescapeBytes(&t); err != nil {
+		return nil, fmt.Errorf("reading tree %s: %w", name, err)
 	}
 	if err := t.check(); err != nil {
 		return nil, fmt.Errorf("reading tree %s: %w", name, err)
@@ -127,16 +129,10 @@ func Join(dir, name string) string {
 	return dir + "/" + name
 }
 
-// Write encodes t with one line per package and entry. It sorts neither: Packages and Entries must be sorted already.
+// Write encodes t with one line per package and entry; paths that are not UTF-8 as pkgindex.EscapeBytes says. It sorts neither: Packages and Entries must be sorted already.
 func Write(w io.Writer, t *Tree) error {
 	if err := t.check(); err != nil {
 		return fmt.Errorf("writing tree: %w", err)
-	}
-	for _, e := range t.Entries {
-		// encoding/json would replace the bytes silently, and two paths could become one.
-		if !utf8.ValidString(e.Path) || !utf8.ValidString(e.Link) || !utf8.ValidString(e.Text) {
-			return fmt.Errorf("writing tree: entry %q: not UTF-8", e.Path)
-		}
 	}
 	bw := bufio.NewWriterSize(w, 1<<16)
 	line, err := json.Marshal(struct {
@@ -173,7 +169,7 @@ func writeLines[T any](bw *bufio.Writer, items []T) error {
 	enc.SetEscapeHTML(false)
 	for i, item := range items {
 		line.Reset()
-		if err := enc.Encode(item); err != nil {
+		if err := enc.Encode(pkgindex.EscapeBytes(item)); err != nil {
 			return err
 		}
 		if i > 0 {

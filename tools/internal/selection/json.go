@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
 )
 
 // maxBytes bounds each of the files; a graph of 100,000 packages has about 30 MB.
@@ -37,13 +39,13 @@ func Read(r io.Reader, name string) (*Selection, error) {
 	return &s, nil
 }
 
-// Write encodes s, indented: people read it to learn why a package is in their image.
+// Write encodes s, paths that are not UTF-8 as pkgindex.EscapeBytes says, and indented: people read it to learn why a package is in their image.
 func Write(w io.Writer, s *Selection) error {
 	bw := bufio.NewWriter(w)
 	enc := json.NewEncoder(bw)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", " ")
-	if err := enc.Encode(s); err != nil {
+	if err := enc.Encode(pkgindex.EscapeBytes(s)); err != nil {
 		return err
 	}
 	return bw.Flush()
@@ -57,6 +59,9 @@ func decode(r io.Reader, v any, check func() error) error {
 	}
 	if _, err := dec.Token(); err != io.EOF {
 		return fmt.Errorf("more than one value")
+	}
+	if err := pkgindex.UnescapeBytes(v); err != nil {
+		return err
 	}
 	return check()
 }
