@@ -10,13 +10,16 @@
 // which packages of the repositories have a file or capability, why shows the chain of edges from a root to a package, verify
 // looks whether everything the lock names is still there and unchanged.
 //
-// This is the only program of the project that uses the network, and it never runs in a build action.
+// Servers are reached through the proxies of the environment, with the credentials of ~/.netrc or $NETRC, and with the
+// certificates that --client-cert, --client-key and --ca name. Only this program and rpmfetch use the network, and neither
+// runs in a build action.
 package main
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -78,6 +81,8 @@ func parse(verb string, args []string) (*command, error) {
 	if verb == "why" {
 		required = required[:1]
 	}
+	access := fetch.Access{Proxy: http.ProxyFromEnvironment, Credentials: []fetch.Credentials{fetch.NetrcCredentials(os.Getenv)}}
+	access.Flags(fs)
 	var flags []string
 	for _, arg := range args {
 		if (verb == "why" || verb == "provides") && !strings.HasPrefix(arg, "-") {
@@ -98,8 +103,13 @@ func parse(verb string, args []string) (*command, error) {
 		}
 	}
 	c.manifestPath, c.lockPath, cache = atCaller(c.manifestPath), atCaller(c.lockPath), atCaller(cache)
+	access.ClientCert, access.ClientKey, access.CA = atCaller(access.ClientCert), atCaller(access.ClientKey), atCaller(access.CA)
+	httpClient, err := fetch.NewHTTPClient(access)
+	if err != nil {
+		return nil, err
+	}
 	c.client = &fetch.Client{
-		HTTP: fetch.NewHTTPClient(), CacheDir: cache, Root: filepath.Dir(c.lockPath), Retries: 3, Pause: 500 * time.Millisecond,
+		HTTP: httpClient, CacheDir: cache, Root: filepath.Dir(c.lockPath), Retries: 3, Pause: 500 * time.Millisecond,
 	}
 	return c, nil
 }

@@ -5,6 +5,7 @@ package fetch
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -22,7 +23,7 @@ import (
 
 // Client fetches files. Its methods may be called concurrently.
 type Client struct {
-	// HTTP is used for http and https; nil means a client with Timeouts of this package.
+	// HTTP is used for http and https; see NewHTTPClient.
 	HTTP *http.Client
 	// CacheDir keeps verified files; empty means no cache, then File keeps its result in TempDir.
 	CacheDir string
@@ -34,31 +35,11 @@ type Client struct {
 	Pause   time.Duration
 	// Stall is how long a connection may be silent.
 	Stall time.Duration
+	// Advise adds hints to errors of the network; nil means those for making locks.
+	Advise func(error) error
 }
 
-const (
-	defaultStall = 60 * time.Second
-	maxRedirects = 10
-)
-
-// NewHTTPClient returns a client with bounded waiting times that follows the proxies of the environment.
-func NewHTTPClient() *http.Client {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.ResponseHeaderTimeout = 30 * time.Second
-	transport.DisableCompression = true // a .gz must arrive as it was checksummed
-	return &http.Client{
-		Transport: transport,
-		CheckRedirect: func(req *http.Request, via []*http.Request) error {
-			if len(via) >= maxRedirects {
-				return fmt.Errorf("more than %d redirects", maxRedirects)
-			}
-			if via[0].URL.Scheme == "https" && req.URL.Scheme != "https" {
-				return errors.New("redirect from https to http")
-			}
-			return nil
-		},
-	}
-}
+const defaultStall = 60 * time.Second
 
 // IsLocal reports whether a base URL is a folder, which needs no cache.
 func IsLocal(base string) bool {
@@ -102,7 +83,14 @@ func temporary(err error) bool {
 	if errors.As(err, &dns) && dns.IsNotFound {
 		return false
 	}
-	return !errors.Is(err, context.Canceled) && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, errTooLarge) && !errors.Is(err, errTooSmall)
+	return !final(err) && !errors.Is(err, context.Canceled) && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, errTooLarge) && !errors.Is(err, errTooSmall)
+}
+
+// final reports whether TLS, credentials or the disk are the problem, which asking again does not solve.
+func final(err error) bool {
+	var certificate *tls.CertificateVerificationError
+	var op *net.OpError
+	return errors.Is(err, errAccess) || errors.Is(err, errLocal) || errors.As(err, &certificate) || errors.As(err, &op) && op.Op == "remote error"
 }
 
 var (
@@ -110,38 +98,82 @@ var (
 	errTooSmall = errors.New("the file is truncated")
 )
 
-// each tries use on every base in turn, with retries, until it succeeds. The error tells what each base answered.
+// each tries use on a location below every base in turn.
 func (c *Client) each(ctx context.Context, bases []string, location string, use func(url string) error) error {
-	var errs []error
-	for _, base := range bases {
-		target, err := Join(base, location)
-		if err != nil {
-			errs = append(errs, err)
-			continue
+	targets := make([]string, len(bases))
+	for i, base := range bases {
+		var err error
+		if targets[i], err = Join(base, location); err != nil {
+			return err
 		}
-		if err = c.retry(ctx, func() error { return use(target) }); err == nil {
+	}
+	return c.first(ctx, targets, use)
+}
+
+// first tries use on every URL in turn, with retries, until it succeeds. The error tells what each answered.
+func (c *Client) first(ctx context.Context, targets []string, use func(url string) error) error {
+	var errs []error
+	for _, target := range targets {
+		err := c.retry(ctx, func() error { return use(target) })
+		if err == nil {
 			return nil
 		}
-		errs = append(errs, fmt.Errorf("fetching %s: %w", target, err))
-		if ctx.Err() != nil {
+		errs = append(errs, fmt.Errorf("fetching %s: %w", redacted(target), err))
+		if ctx.Err() != nil || errors.Is(err, errLocal) {
 			break
 		}
 	}
 	if len(errs) == 0 {
 		return errors.New("the repository has no URL")
 	}
-	return hint(errors.Join(errs...))
+	return c.advise(errors.Join(errs...))
 }
 
-func hint(err error) error {
+// redacted is a URL without the password it may hold.
+func redacted(target string) string {
+	if u, err := url.Parse(target); err == nil && u.User != nil {
+		return u.Redacted()
+	}
+	return target
+}
+
+func (c *Client) advise(err error) error {
 	var status *StatusError
-	var netError interface{ Timeout() bool }
+	errors.As(err, &status)
 	switch {
-	case errors.As(err, &status) && status.Code == http.StatusNotFound:
-		return cli.Hint(err, "check baseurl, releasever and vars of the repository in the manifest")
+	case errors.Is(err, errAccess), errors.Is(err, errLocal):
+		return err
+	case final(err):
+		return cli.Hint(err, "check --client-cert, --client-key and --ca")
+	case status != nil && (status.Code == http.StatusUnauthorized || status.Code == http.StatusForbidden):
+		return cli.Hint(err, "the server wants credentials: put them into ~/.netrc or the file that NETRC names, or use --client-cert")
+	case status != nil && status.Code == http.StatusProxyAuthRequired:
+		return cli.Hint(err, "the proxy wants credentials: put them into the proxy variables, http://user:password@host:port")
+	case c.Advise != nil:
+		return c.Advise(err)
+	}
+	return adviseLock(err)
+}
+
+// IsNetwork reports whether a server was not reached at all.
+func IsNetwork(err error) bool {
+	var netError interface{ Timeout() bool }
+	return errors.As(err, &netError)
+}
+
+// IsNotFound reports whether a server or folder was reached, but does not have the file.
+func IsNotFound(err error) bool {
+	var status *StatusError
+	return errors.Is(err, os.ErrNotExist) || errors.As(err, &status) && (status.Code == http.StatusNotFound || status.Code == http.StatusGone)
+}
+
+func adviseLock(err error) error {
+	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return cli.Hint(err, "check baseurl of the repository in the manifest; without a scheme it is relative to the folder of the lock")
-	case errors.As(err, &netError):
+	case IsNotFound(err):
+		return cli.Hint(err, "check baseurl, releasever and vars of the repository in the manifest")
+	case IsNetwork(err):
 		return cli.Hint(err, "check the network and the proxy variables; making a lock needs the repositories, building does not")
 	}
 	return err
@@ -163,37 +195,63 @@ func (c *Client) retry(ctx context.Context, use func() error) error {
 	}
 }
 
-// open returns the content of a URL, from byte 0 up to last bytes when last is positive and the server can do that.
-func (c *Client) open(ctx context.Context, target string, last int64) (io.ReadCloser, error) {
-	if IsLocal(target) {
-		f, err := os.Open(c.localPath(target))
+// request is what to open: a URL from a byte on, up to another byte when to is positive and the server can do that.
+type request struct {
+	target   string
+	from, to int64
+	etag     string // the bytes before from belong to this version of the file; empty: not known
+}
+
+// answer is the content of a URL from a byte on, which is the one asked for or 0.
+type answer struct {
+	io.ReadCloser
+	from int64
+	etag string
+}
+
+func (r request) http(ctx context.Context) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.target, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("User-Agent", "slimrpm")
+	switch {
+	case r.to > 0:
+		req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", r.from, r.to-1))
+	case r.from > 0:
+		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", r.from))
+		if strong(r.etag) {
+			req.Header.Set("If-Range", r.etag)
+		}
+	}
+	return req, nil
+}
+
+func (c *Client) open(ctx context.Context, r request) (*answer, error) {
+	if IsLocal(r.target) {
+		f, err := os.Open(c.localPath(r.target))
 		if err != nil {
 			return nil, err
 		}
-		return f, nil
+		return &answer{ReadCloser: f}, nil
 	}
 	stall := c.Stall
 	if stall == 0 {
 		stall = defaultStall
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	req, err := r.http(ctx)
 	if err != nil {
 		cancel(nil)
 		return nil, err
 	}
-	req.Header.Set("User-Agent", "slimrpm")
-	if last > 0 {
-		req.Header.Set("Range", fmt.Sprintf("bytes=0-%d", last-1))
-	}
 	timer := time.AfterFunc(stall, func() { cancel(fmt.Errorf("no data for %s", stall)) })
-	client := c.HTTP
-	if client == nil {
-		client = NewHTTPClient()
-	}
-	resp, err := client.Do(req)
+	resp, err := c.HTTP.Do(req)
 	if err != nil {
 		timer.Stop()
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
 		cancel(nil)
 		var wrapped *url.Error // says the URL again
 		if errors.As(err, &wrapped) {
@@ -201,16 +259,23 @@ func (c *Client) open(ctx context.Context, target string, last int64) (io.ReadCl
 		}
 		return nil, err
 	}
-	body := &watched{body: resp.Body, timer: timer, stall: stall, cancel: cancel, ctx: ctx}
-	if resp.StatusCode != http.StatusOK && !(last > 0 && resp.StatusCode == http.StatusPartialContent) {
-		body.Close()
-		return nil, &StatusError{resp.StatusCode, resp.Status}
+	body := &answer{
+		ReadCloser: &watched{body: resp.Body, timer: timer, stall: stall, cancel: cancel, ctx: ctx},
+		etag:       resp.Header.Get("ETag"),
 	}
-	if resp.StatusCode == http.StatusPartialContent && !strings.HasPrefix(resp.Header.Get("Content-Range"), "bytes 0-") {
-		body.Close()
-		return nil, fmt.Errorf("the server answers another range: %q", resp.Header.Get("Content-Range"))
+	switch {
+	case resp.StatusCode == http.StatusOK:
+		return body, nil
+	case resp.StatusCode == http.StatusPartialContent && req.Header.Get("Range") != "":
+		if got := resp.Header.Get("Content-Range"); !strings.HasPrefix(got, fmt.Sprintf("bytes %d-", r.from)) {
+			body.Close()
+			return nil, fmt.Errorf("the server answers another range: %q", got)
+		}
+		body.from = r.from
+		return body, nil
 	}
-	return body, nil
+	body.Close()
+	return nil, &StatusError{resp.StatusCode, resp.Status}
 }
 
 func (c *Client) localPath(target string) string {
@@ -274,7 +339,7 @@ func (c *Client) Get(ctx context.Context, bases []string, location string, limit
 }
 
 func (c *Client) read(ctx context.Context, target string, limit int64) ([]byte, error) {
-	body, err := c.open(ctx, target, 0)
+	body, err := c.open(ctx, request{target: target})
 	if err != nil {
 		return nil, err
 	}
@@ -293,7 +358,7 @@ func (c *Client) read(ctx context.Context, target string, limit int64) ([]byte, 
 func (c *Client) Head(ctx context.Context, bases []string, location string, size int64) ([]byte, error) {
 	var data []byte
 	err := c.each(ctx, bases, location, func(target string) error {
-		body, err := c.open(ctx, target, size)
+		body, err := c.open(ctx, request{target: target, to: size})
 		if err != nil {
 			return err
 		}

@@ -26,7 +26,17 @@ func digestOf(data []byte) Digest {
 }
 
 func client(t *testing.T) *Client {
-	return &Client{HTTP: NewHTTPClient(), CacheDir: t.TempDir(), Retries: 2, Pause: time.Millisecond, Stall: 200 * time.Millisecond}
+	t.Helper()
+	return &Client{HTTP: httpClient(t, Access{}), CacheDir: t.TempDir(), Retries: 2, Pause: time.Millisecond, Stall: 200 * time.Millisecond}
+}
+
+func httpClient(t *testing.T, a Access) *http.Client {
+	t.Helper()
+	c, err := NewHTTPClient(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 func serve(t *testing.T, handler http.HandlerFunc) string {

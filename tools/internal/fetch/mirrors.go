@@ -109,7 +109,7 @@ func (c *Client) mirrors(ctx context.Context, list string, parse func([]byte) ([
 		return err
 	})
 	if err != nil {
-		return nil, hint(fmt.Errorf("fetching the mirror list %s: %w", list, err))
+		return nil, c.advise(fmt.Errorf("fetching the mirror list %s: %w", redacted(list), err))
 	}
 	return out, nil
 }

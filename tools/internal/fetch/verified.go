@@ -154,7 +154,7 @@ func (c *Client) download(ctx context.Context, target string, want Digest) (_ *o
 			return nil, err
 		}
 	}
-	body, err := c.open(ctx, target, 0)
+	body, err := c.open(ctx, request{target: target})
 	if err != nil {
 		return nil, err
 	}
