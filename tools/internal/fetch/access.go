@@ -48,7 +48,10 @@ var (
 )
 
 // marked is an error with one of the marks, which its text does not show.
-type marked struct{ error, mark error }
+type marked struct {
+	error
+	mark error
+}
 
 func (m marked) Is(target error) bool { return target == m.mark }
 func (m marked) Unwrap() error        { return m.error }
