@@ -15,6 +15,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,6 +39,7 @@ func run(args []string) error {
 		return errors.New("reading the command line: want `modules` or `downloads`")
 	}
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // the error says it
 	cache := flags.String("modcache", "", "Go module cache to fill and to read")
 	switch args[0] {
 	case "modules":
