@@ -18,8 +18,8 @@ require (
 )
 
 require (
-	golang.org/x/sys v0.26.0 // indirect; of testscript
-	golang.org/x/tools v0.26.0 // indirect; of testscript
+	golang.org/x/sys v0.47.0 // indirect; of testscript
+	golang.org/x/tools v0.30.0 // indirect; of testscript
 	golang.org/x/xerrors v0.0.0-20200804184101-5ec99f83aff1 // indirect; of go-rpmdb
 )
 
