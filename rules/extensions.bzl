@@ -1,6 +1,6 @@
 """Module extension rpm: makes the packages of a lock available as repositories."""
 
-load("//rules/private/hub:lock.bzl", "archive_repository_names", "parse_lock")
+load("//rules/private/hub:lock.bzl", "archive_repository_names", "distdir_names", "file_target_name", "parse_lock")
 load("//rules/private/hub:release_repository.bzl", "release_repository")
 load("//rules/private/hub:rpm_archive_repository.bzl", "rpm_archive_repository")
 
@@ -35,6 +35,7 @@ def _release(module_ctx, tag):
         return
     bases = {(repository["id"], repository["arch"]): repository["urls"] for repository in lock["repositories"]}
     names = archive_repository_names(tag.name, lock)
+    files = distdir_names(lock)
     made = {}
     for arch, section in lock["architectures"].items():
         for package in section["packages"]:
@@ -45,11 +46,14 @@ def _release(module_ctx, tag):
             urls = bases[(package["repository"], arch)]
             rpm_archive_repository(
                 name = name,
+                arch = arch,
+                file = file_target_name(files[package["sha256"]]),
                 lock = tag.lock if not all(["://" in url for url in urls]) else None,
                 nevra = package["nevra"],
                 path = package["path"],
                 relative_urls = [url for url in urls if "://" not in url],
                 repair = repair,
+                repository = package["repository"],
                 sha256 = package["sha256"],
                 urls = [url for url in urls if "://" in url],
             )

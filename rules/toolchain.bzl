@@ -9,7 +9,8 @@ _TOOLS = {
     "rootcheck": "Checks a finished tree.",
     "rootfs": "Composes layers.",
     "rpmextract": "Unpacks one RPM.",
-    "rpmlock": "Makes and asks locks. The only one that uses the network, and never part of a build action.",
+    "rpmfetch": "Downloads what a lock names. It uses the network, so it is never part of a build action.",
+    "rpmlock": "Makes and asks locks. It uses the network, so it is never part of a build action.",
 }
 
 def _rpm_toolchain_impl(ctx):

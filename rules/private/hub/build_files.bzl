@@ -6,7 +6,7 @@ visibility("//rules/...")
 
 _PACKAGE_BZL = Label("//rules/private/hub:rpm_locked_package.bzl")
 _RELEASE_BZL = Label("//rules/private/hub:rpm_release.bzl")
-_COMMAND_BZL = Label("//rules/private/hub:rpmlock_command.bzl")
+_COMMAND_BZL = Label("//rules/private/hub:release_command.bzl")
 
 _VISIBLE = 'package(default_visibility = ["//visibility:public"])\n'
 
@@ -80,7 +80,7 @@ def release_build(*, release, lock_label, lock_path, manifest_path, repair, prob
     Returns:
       string.
     """
-    text = "load(%s, \"rpm_closure\")\nload(%s, \"rpm_release\")\nload(%s, \"rpmlock_command\")\n\n" % (
+    text = "load(%s, \"rpm_closure\")\nload(%s, \"rpm_release\")\nload(%s, \"release_command\")\n\n" % (
         repr(str(_PACKAGE_BZL)),
         repr(str(_RELEASE_BZL)),
         repr(str(_COMMAND_BZL)),
@@ -101,10 +101,17 @@ def release_build(*, release, lock_label, lock_path, manifest_path, repair, prob
     text += _target("rpm_closure", name = repr("no_packages"))
     for verb in _VERBS:
         text += _target(
-            "rpmlock_command",
+            "release_command",
             name = repr(verb),
             args = repr([verb, _argument("--manifest=" + manifest_path), _argument("--lock=" + lock_path)]),
+            tool = repr("rpmlock"),
         )
+    text += _target(
+        "release_command",
+        name = repr("mirror"),
+        args = repr([_argument("--lock=" + lock_path)]),
+        tool = repr("rpmfetch"),
+    )
     return text
 
 def _argument(text):

@@ -65,6 +65,119 @@ def _repository_word(name):
     # "+" and "~" separate the parts of canonical repository names, "^" is not allowed at all.
     return name.replace("+", "p").replace("~", "-").replace("^", "-")
 
+def distdir_names(lock):
+    """Names the file of each RPM as rpmfetch does in the layout distdir, and as Bazel looks for it in a --distdir.
+
+    Args:
+      lock: dict, from parse_lock.
+
+    Returns:
+      dict of sha256 to file name: that of the repository or, where two packages of the lock have the same, the checksum.
+    """
+    sums = {}
+    for section in lock["architectures"].values():
+        for package in section["packages"]:
+            sums.setdefault(_base_name(package["path"]), {})[package["sha256"]] = None
+    names = {}
+    for name in sorted(sums):
+        for sha256 in sums[name]:
+            if len(sums[name]) > 1:
+                names[sha256] = sha256 + ".rpm"
+            else:
+                names.setdefault(sha256, name)
+    return names
+
+def file_target_name(name):
+    """Returns the name that a file has in its repository: its own, if a label can have it.
+
+    Args:
+      name: string, from distdir_names.
+
+    Returns:
+      string.
+    """
+    for character in name.elems():
+        if not character.isalnum() and character not in "+-._^~":
+            return "package.rpm"
+    return name
+
+def mirror_bases(variable):
+    """Reads the variable SLIMRPM_MIRROR.
+
+    Args:
+      variable: string, URLs and absolute folders separated by white space.
+
+    Returns:
+      (bases, problem): list of URLs without a slash at the end, and None; or None and the problem in words.
+    """
+    bases = []
+    for word in variable.replace("\t", " ").replace("\n", " ").split(" "):
+        if not word:
+            continue
+        if word.startswith("/"):
+            word = "file://" + _escape(word, "")
+        elif word.split("://")[0] not in ["file", "http", "https"]:
+            return None, "SLIMRPM_MIRROR: %s is neither an absolute folder nor a URL of http, https or file" % word
+        bases.append(word.rstrip("/"))
+    return bases, None
+
+def archive_urls(*, mirrors, repository, arch, path, urls):
+    """Lists where an RPM may be fetched.
+
+    Args:
+      mirrors: list of string, from mirror_bases.
+      repository: string, id of its repository.
+      arch: string, RPM architecture of the section of the lock.
+      path: string, the path of the lock.
+      urls: list of string, base URLs of the repository.
+
+    Returns:
+      list of string: places of the layout mirror of rpmfetch, then places in the repository.
+    """
+    in_mirror = "/".join([repository, arch] + _clean(path.split("/")))
+    return ["%s/%s" % (mirror, _escape(in_mirror, "")) for mirror in mirrors] + [_join(url, path) for url in urls]
+
+def _join(url, path):
+    # Paths may lead out of the repository (Amazon Linux keeps its packages beside it), never out of the server. They are text
+    # of URLs: what is escaped already stays so.
+    scheme, rest = url.split("://", 1)
+    host, _, base = rest.partition("/")
+    return "%s://%s/%s" % (scheme, host, _escape("/".join(_clean((base + "/" + path).split("/"))), "%"))
+
+def _clean(parts):
+    out = []
+    for part in parts:
+        if part == "..":
+            out = out[:-1]
+        elif part not in ["", "."]:
+            out.append(part)
+    return out
+
+def _base_name(path):
+    return path.split("/")[-1]
+
+_ESCAPES = {
+    "\"": "%22",
+    " ": "%20",
+    "#": "%23",
+    "<": "%3C",
+    ">": "%3E",
+    "?": "%3F",
+    "[": "%5B",
+    "\\": "%5C",
+    "]": "%5D",
+    "^": "%5E",
+    "`": "%60",
+    "{": "%7B",
+    "|": "%7C",
+    "}": "%7D",
+}
+
+def _escape(path, keep):
+    if not keep:
+        path = path.replace("%", "%25")
+    return "".join([_ESCAPES.get(character, character) for character in path.elems()])
+
 def manifest_roots(text):
     """Finds the packages that a manifest names, without a YAML parser.
 

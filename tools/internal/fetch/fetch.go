@@ -46,7 +46,7 @@ func IsLocal(base string) bool {
 	return !strings.HasPrefix(base, "http://") && !strings.HasPrefix(base, "https://")
 }
 
-// Join appends a path of the metadata to a base URL. The path may begin with "../" (Amazon Linux keeps its packages beside the
+// Join appends a path of the metadata, escaped or not, to a base URL. The path may begin with "../" (Amazon Linux keeps its packages beside the
 // repository) but never leaves the server.
 func Join(base, location string) (string, error) {
 	if IsLocal(base) {
@@ -55,6 +55,9 @@ func Join(base, location string) (string, error) {
 	u, err := url.Parse(base)
 	if err != nil {
 		return "", fmt.Errorf("reading URL %q: %w", base, err)
+	}
+	if text, err := url.PathUnescape(location); err == nil { // some repositories write %2B for +
+		location = text
 	}
 	u.Path = path.Join("/", u.Path, location)
 	u.RawPath = ""

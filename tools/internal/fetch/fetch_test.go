@@ -332,6 +332,8 @@ func TestJoinStaysOnTheServer(t *testing.T) {
 		{"https://h.example/core/guids/1/x86_64/", "../../../../blobstore/ab/a.rpm", "https://h.example/blobstore/ab/a.rpm"},
 		{"https://h.example/a/", "../../../../../b.rpm", "https://h.example/b.rpm"},
 		{"https://h.example/a/", "Packages/a+b 1.rpm", "https://h.example/a/Packages/a+b%201.rpm"},
+		{"https://h.example/a/", "libstdc%2B%2B-1.rpm", "https://h.example/a/libstdc++-1.rpm"},
+		{"https://h.example/a/", "100%.rpm", "https://h.example/a/100%25.rpm"},
 		{"repo/x86_64/", "Packages/a.rpm", "repo/x86_64/Packages/a.rpm"},
 	}
 	for _, test := range tests {
