@@ -4,6 +4,7 @@ load("//rules:toolchain.bzl", "TOOLCHAIN_TYPE")
 load("//rules/providers:providers.bzl", "RootfsInfo", "RpmClosureInfo", "RpmRequestInfo")
 load(":actions.bzl", "build_rootfs", "check_rootfs", "show_label")
 load(":architectures.bzl", "ARCHITECTURE_ATTRS", "target_architecture")
+load(":policies.bzl", "POLICY_ATTRS", "read_policies")
 load(":request.bzl", "check_same_release")
 
 visibility("//rules/...")
@@ -24,7 +25,8 @@ def _rpm_rootfs_impl(ctx):
             release.repair,
         ))
 
-    spec = json.decode(ctx.attr.spec)
+    policies, check = read_policies(ctx, json.decode(ctx.attr.check))
+    spec = json.decode(ctx.attr.spec) | {"policies": policies}
     spec["files"] = spec["files"] + [
         json.decode(place) | {"source": _single_file(ctx, target, "files").path}
         for target, place in ctx.attr.files.items()
@@ -46,7 +48,6 @@ def _rpm_rootfs_impl(ctx):
         requests = [request.request for request in requests],
         spec = spec,
     )
-    check = json.decode(ctx.attr.check)
     findings = [check_rootfs(ctx, rootfs = rootfs, spec = check)] if check != None else []
     return [
         rootfs,
@@ -70,7 +71,7 @@ def _single_file(ctx, target, attribute):
 _rpm_rootfs = rule(
     implementation = _rpm_rootfs_impl,
     doc = "What the macro rpm_rootfs instantiates.",
-    attrs = ARCHITECTURE_ATTRS | {
+    attrs = ARCHITECTURE_ATTRS | POLICY_ATTRS | {
         "base": attr.label(doc = "Root filesystem to build on.", providers = [RootfsInfo]),
         "ca_anchors": attr.label_keyed_string_dict(doc = "PEM file -> name.", allow_files = True),
         "check": attr.string(doc = "JSON: fields of check.Spec, or null for no check.", mandatory = True),
@@ -94,7 +95,18 @@ def rpm_rootfs(
         alternatives = [],
         alternatives_layout = "",
         remove = [],
-        policies = {},
+        docs = "licenses",
+        man = "drop",
+        info = "drop",
+        locales = [],
+        locale_dirs = "drop",
+        pyc = "keep",
+        terminfo = ["*"],
+        gdb = "drop",
+        build_id = "drop",
+        artifacts = "keep",
+        setuid = "keep",
+        setuid_allow = {},
         ca_trust = False,
         ca_anchors = {},
         ld_so_cache = True,
@@ -129,7 +141,22 @@ def rpm_rootfs(
       alternatives: list of dicts, each one `update-alternatives --install` (name, link, path, priority, slaves, set).
       alternatives_layout: `dpkg`, `chkconfig`, or empty: told from the tree.
       remove: globs of paths that are left out (`**` stands for any folders). One that matches nothing is an error.
-      policies: dict: docs, man, info, locales, pyc, build_id; see compose.Policies.
+      docs: `licenses` keeps, of files flagged %doc and of the documentation directories, only licence texts; `rpm` drops every %doc
+        file as `rpm --excludedocs` does, and nothing else; `keep`. Files flagged %license are kept whatever a policy says. For this
+        and the other policies, see rules/docs/policies.md.
+      man: `drop` or `keep`: manual pages.
+      info: `drop` or `keep`: info pages.
+      locales: languages to keep, by the rule of rpm's %_install_langs: a file flagged %lang(de) is kept if "de" is a prefix of an item.
+        `["*"]` keeps all.
+      locale_dirs: `drop` lets `locales` decide about unflagged files in the directory of a locale too; `keep` looks at flags only.
+      pyc: `keep` or `drop`: byte code that Python can make again.
+      terminfo: names of the terminals whose descriptions are kept; `["*"]` keeps all.
+      gdb: `drop` or `keep`: what only gdb reads, such as /usr/share/gdb/auto-load.
+      build_id: `drop` or `keep`: links in /usr/lib/.build-id.
+      artifacts: `keep` or `drop`: files flagged %artifact, as `rpm --excludeartifacts` does.
+      setuid: `strip` takes the set-user-ID and set-group-ID bits from files of packages; `keep`.
+      setuid_allow: dict of path to the reason why the file may have these bits (`**` stands for any folders). It is `check`'s `allow` for
+        the code `setuid`, and what `setuid = "strip"` leaves alone; entries of either place count for both.
       ca_trust: whether to make the CA stores that the ca-certificates package of the release would make.
       ca_anchors: dict of name to label of a PEM file that is trusted too.
       ld_so_cache: whether to write /etc/ld.so.cache.
@@ -158,11 +185,22 @@ def rpm_rootfs(
             sources[file["src"]] = json.encode(place)
     _rpm_rootfs(
         name = name,
+        artifacts = artifacts,
         base = base,
+        build_id = build_id,
         ca_anchors = {label: anchor for anchor, label in ca_anchors.items()},
         check = json.encode(check),
         contents = contents,
+        docs = docs,
         files = sources,
+        gdb = gdb,
+        info = info,
+        locale_dirs = locale_dirs,
+        locales = locales,
+        man = man,
+        pyc = pyc,
+        setuid = setuid,
+        setuid_allow = setuid_allow,
         spec = json.encode({
             "accounts": accounts,
             "alternatives": alternatives,
@@ -171,13 +209,13 @@ def rpm_rootfs(
             "dirs": [{"path": path} | attributes for path, attributes in dirs.items()],
             "files": texts,
             "ld_so_cache": ld_so_cache,
-            "policies": policies,
             "remove": remove,
             "scriptlets": scriptlets,
             "symlinks": [{"path": path, "target": target} for path, target in symlinks.items()],
             "with_rpmdb": rpmdb,
         }),
         tags = tags,
+        terminfo = terminfo,
         testonly = testonly,
         visibility = visibility,
     )

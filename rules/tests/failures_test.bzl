@@ -82,6 +82,27 @@ def failures_test_suite(name):
     rpm_rootfs(name = "file_of_two", contents = [":app"], files = {"/etc/x": ":two_files"}, tags = ["manual"])
     def_test(_amd64_test, "file_of_two", ["files has //rules/tests:two_files, which makes 2 files; it must make one"])
 
+    for attribute, value, message in [
+        ("artifacts", "yes", 'it must be "keep" or "drop"'),
+        ("build_id", "yes", 'it must be "drop" or "keep"'),
+        ("docs", "nodocs", 'it must be "licenses", "rpm" or "keep"'),
+        ("gdb", "", 'it must be "drop" or "keep"'),
+        ("info", "none", 'it must be "drop" or "keep"'),
+        ("locale_dirs", "C", 'it must be "drop" or "keep"'),
+        ("locales", ["de:en_US"], 'give one name an item, such as ["de", "en_US"]'),
+        ("man", "false", 'it must be "drop" or "keep"'),
+        ("pyc", "strip", 'it must be "keep" or "drop"'),
+        ("setuid", "drop", 'it must be "keep" or "strip"'),
+        ("setuid_allow", {"mount": "users mount"}, 'it must be the absolute path in the image, such as "/usr/bin/mount"'),
+        ("terminfo", ["*", "xterm"], "it keeps everything, so it must be the only item"),
+    ]:
+        target = "policy_" + attribute
+        rpm_rootfs(name = target, contents = [":app"], tags = ["manual"], **{attribute: value})
+        shown = value if type(value) == "string" else [item for item in value][0]
+        def_test(_amd64_test, target, ["//rules/tests:%s: attribute %s: %s: %s" % (target, attribute, json.encode(shown), message)])
+    rpm_rootfs(name = "policy_setuid_reason", contents = [":app"], setuid_allow = {"/x": " "}, tags = ["manual"])
+    def_test(_amd64_test, "policy_setuid_reason", ["attribute setuid_allow: \"/x\": it must come with the reason"])
+
     native.test_suite(name = name, tests = tests)
 
 def _definer(suite, tests):

@@ -91,7 +91,20 @@ def _spec_impl(ctx):
         "files": [{"mode": "0600", "path": "/etc/text", "text": "hello\n"}, {"path": "/etc/label", "source": "rules/tests/lock_test.bzl"}],
         "label": "//rules/tests:provider_spec",
         "ld_so_cache": True,
-        "policies": {"man": "keep"},
+        "policies": {
+            "artifacts": "keep",
+            "build_id": "drop",
+            "docs": "licenses",
+            "gdb": "drop",
+            "info": "drop",
+            "locale_dirs": "drop",
+            "locales": ["de"],
+            "man": "keep",
+            "pyc": "keep",
+            "setuid": "strip",
+            "setuid_allow": ["/usr/bin/mount", "/usr/bin/su"],
+            "terminfo": ["*"],
+        },
         "release": "slimrpm_test",
         "remove": ["/usr/share/x/**"],
         "rpmdb": {"backend": "sqlite", "path": "/var/lib/rpm"},
@@ -100,6 +113,13 @@ def _spec_impl(ctx):
         "source_date_epoch": 1700000000,
         "symlinks": [{"path": "/usr/bin/vi", "target": "nvi"}],
     }, json.decode(spec[0]))
+    check = [action.content for action in analysistest.target_actions(env) if action.mnemonic == "FileWrite" and action.outputs.to_list()[0].basename.endswith(".rootcheck_spec.json")]
+    asserts.equals(
+        env,
+        {"setuid:/usr/bin/mount": "users mount", "setuid:/usr/bin/su": "why not"},
+        json.decode(check[0])["allow"],
+        "setuid_allow is an allowance of the check",
+    )
     inputs = [file.short_path for file in _action(env, "Rootfs").inputs.to_list()]
     asserts.true(env, "rules/tests/lock_test.bzl" in inputs)
     asserts.true(env, "rules/tests/BUILD.bazel" in inputs)
@@ -184,14 +204,18 @@ def providers_test_suite(name):
         name = "provider_spec",
         accounts = {"users": [{"gid": 1, "name": "u", "uid": 1}]},
         ca_anchors = {"corp": "BUILD.bazel"},
+        check = {"allow": {"setuid:/usr/bin/su": "why not"}},
         contents = [":provider_elf"],
         dirs = {"/tmp": {"mode": "1777"}},
         files = {
             "/etc/label": "lock_test.bzl",
             "/etc/text": {"mode": "0600", "text": "hello\n"},
         },
-        policies = {"man": "keep"},
+        locales = ["de"],
+        man = "keep",
         remove = ["/usr/share/x/**"],
+        setuid = "strip",
+        setuid_allow = {"/usr/bin/mount": "users mount"},
         symlinks = {"/usr/bin/vi": "nvi"},
         tags = ["manual"],
     )
