@@ -3,17 +3,19 @@
 //
 // Run it from the workspace, as root, after `./bazelw build //variants:iptables`:
 //
-//	go run ./tools/bench [--only=REGEXP] [--runs=3]
+//	go run ./tools/bench [--only=REGEXP] [--runs=3] [--bazeldnf=PATH]
 //
-// Wall and CPU times are medians of the runs. Peak memory is the largest resident set of any one process that took part.
+// It measures with the release that the last build used, or that in the folder $SLIMRPM_DEBRPM. Wall and CPU times are medians of the runs. Peak memory is the largest resident set of any one process that took part.
 package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -38,6 +40,7 @@ type entry struct {
 	target     string // what an issue demands
 	ours, peer func(*env) (figure, error)
 	why        string
+	once       bool // takes long, and one run tells
 }
 
 // env is what measurements share.
@@ -45,12 +48,15 @@ type env struct {
 	workspace, scratch, bazelw string
 	release                    string // folder of the debrpm release: repo/ and rpms.lock.json
 	tools                      string // folder of our programs
+	bazeldnf                   string // program, "" if there is none
+	printed                    []byte // what our reader of headers printed
 }
 
 func run(args []string) error {
 	fs := cli.NewFlagSet("bench")
 	only := fs.String("only", "", "regular expression of the names to run")
 	runs := fs.Int("runs", 3, "runs of each measurement")
+	bazeldnf := fs.String("bazeldnf", "", "program of the peer bazeldnf")
 	if err := cli.Parse(fs, args); err != nil {
 		return err
 	}
@@ -63,32 +69,54 @@ func run(args []string) error {
 		return err
 	}
 	defer os.RemoveAll(e.scratch)
+	e.bazeldnf = *bazeldnf
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(out, "benchmark\twho\twall\tCPU\tpeak memory\tnote")
-	for _, b := range entries {
+	for _, b := range allEntries() {
 		if !filter.MatchString(b.name) {
 			continue
 		}
-		ours, err := median(*runs, func() (figure, error) { return b.ours(e) })
-		if err != nil {
+		if err := b.measure(e, *runs, out); err != nil {
 			return fmt.Errorf("%s: %w", b.name, err)
 		}
-		show(out, b.name+" ("+b.target+")", "ours", ours)
-		if b.peer == nil {
-			fmt.Fprintf(out, "\tpeer\t-\t-\t-\t%s\n", b.why)
-			continue
-		}
-		peer, err := median(*runs, func() (figure, error) { return b.peer(e) })
-		if err != nil {
-			return fmt.Errorf("%s: peer: %w", b.name, err)
-		}
-		peer.note = strings.TrimSpace(fmt.Sprintf("%s; ours takes %.2fx its time", peer.note, ours.wall.Seconds()/peer.wall.Seconds()))
-		show(out, "", "peer", peer)
 	}
 	return out.Flush()
 }
 
-func show(out *tabwriter.Writer, name, who string, f figure) {
+// measure prints the rows of an entry.
+func (b *entry) measure(e *env, runs int, out io.Writer) error {
+	name := b.name + " (" + b.target + ")"
+	if b.once {
+		runs = 1
+	}
+	ours, err := median(runs, func() (figure, error) { return b.ours(e) })
+	if reason, ok := skipped(err); ok {
+		fmt.Fprintf(out, "%s\tours\t-\t-\t-\t%s\n", name, reason)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	show(out, name, "ours", ours)
+	if b.peer == nil {
+		fmt.Fprintf(out, "\tpeer\t-\t-\t-\t%s\n", b.why)
+		return nil
+	}
+	peer, err := median(runs, func() (figure, error) { return b.peer(e) })
+	if reason, ok := skipped(err); ok {
+		fmt.Fprintf(out, "\tpeer\t-\t-\t-\t%s\n", reason)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("peer: %w", err)
+	}
+	peer.note = strings.TrimPrefix(fmt.Sprintf("%s; ours takes %.2fx its time, %.2fx its CPU", peer.note,
+		ours.wall.Seconds()/peer.wall.Seconds(), ours.cpu.Seconds()/peer.cpu.Seconds()), "; ")
+	show(out, "", "peer", peer)
+	return nil
+}
+
+func show(out io.Writer, name, who string, f figure) {
 	peak := "-"
 	if f.peakKiB > 0 {
 		peak = fmt.Sprintf("%.0f MiB", float64(f.peakKiB)/1024)
@@ -122,16 +150,9 @@ func prepare() (*env, error) {
 		return nil, cli.Hint(fmt.Errorf("finding the workspace: %w", err), "run from the folder of MODULE.bazel: go run ./tools/bench")
 	}
 	e := &env{workspace: workspace, bazelw: filepath.Join(workspace, "bazelw")}
-	base, err := exec.Command(e.bazelw, "info", "output_base").Output()
-	if err != nil {
-		return nil, fmt.Errorf("asking Bazel for its output base: %w", err)
+	if e.release, err = e.findRelease(); err != nil {
+		return nil, err
 	}
-	link := filepath.Join(strings.TrimSpace(string(base)), "external", "_main~_repo_rules~debrpm_release", "rpms.lock.json")
-	lock, err := filepath.EvalSymlinks(link)
-	if err != nil {
-		return nil, cli.Hint(fmt.Errorf("finding the debrpm release: %w", err), "./bazelw build //variants:iptables")
-	}
-	e.release = filepath.Dir(lock)
 	if e.scratch, err = os.MkdirTemp("/var/tmp", "bench-"); err != nil {
 		return nil, err
 	}
@@ -139,15 +160,34 @@ func prepare() (*env, error) {
 	if err := os.Mkdir(e.tools, 0o755); err != nil {
 		return nil, err
 	}
-	build := exec.Command("go", "build", "-o", e.tools, "./tools/rpmextract", "./tools/elfresolve", "./tools/rootfs")
+	build := exec.Command("go", "build", "-o", e.tools, "./tools/rpmextract", "./tools/elfresolve", "./tools/rootfs",
+		"./tools/bench/headers", "./tools/bench/largetest")
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("building the tools: %w\n%s", err, out)
 	}
 	return e, nil
 }
 
+// findRelease returns the folder of the debrpm release that the last build of the workspace used.
+func (e *env) findRelease() (string, error) {
+	if dir := os.Getenv("SLIMRPM_DEBRPM"); dir != "" {
+		return dir, nil
+	}
+	base, err := exec.Command(e.bazelw, "info", "output_base").Output()
+	if err != nil {
+		return "", fmt.Errorf("asking Bazel for its output base: %w", err)
+	}
+	link := filepath.Join(strings.TrimSpace(string(base)), "external", "_main~_repo_rules~debrpm_release", "rpms.lock.json")
+	lock, err := filepath.EvalSymlinks(link)
+	if err != nil {
+		return "", cli.Hint(fmt.Errorf("finding the debrpm release: %w", err), "./bazelw build //variants:iptables")
+	}
+	return filepath.Dir(lock), nil
+}
+
 // measure runs a command and adds what it took to f; peak memory is the largest of all commands added.
 func (f *figure) measure(cmd *exec.Cmd) error {
+	debug.FreeOSMemory() // Linux counts our memory as the command's until it runs
 	start := time.Now()
 	out, err := cmd.CombinedOutput()
 	if err != nil {
