@@ -187,6 +187,9 @@ func (p *pkg) choose(files []string) error {
 	if !p.partial {
 		for i := range p.states {
 			p.states[i] = rootfs.StateNormal
+			if f := &p.Index.Files[i]; f.Type == pkgindex.TypeSocket && !f.Ghost() {
+				p.states[i] = rootfs.StateNotInstalled // no archive can hold it; the index has a note
+			}
 		}
 		return nil
 	}

@@ -43,7 +43,7 @@ type Spec struct {
 
 // RPMDB says where the package database goes.
 type RPMDB struct {
-	Backend string `json:"backend"` // sqlite
+	Backend string `json:"backend"` // "sqlite", or "ndb" (SUSE)
 	Path    string `json:"path"`    // such as /var/lib/rpm
 }
 

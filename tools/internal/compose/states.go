@@ -1,6 +1,8 @@
 package compose
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
@@ -96,12 +98,14 @@ func (c *composer) writeRPMDB() error {
 		c.fs.Remove(rootfs.Join(dir, name))
 	}
 	for _, f := range db.Files {
-		data, err := f.Bytes()
+		// The database of a large image is the largest file made here, so it is written twice and never held.
+		sum := sha256.New()
+		n, err := f.WriteTo(sum)
 		if err != nil {
 			return err
 		}
-		e := &rootfs.Entry{Path: rootfs.Join(dir, f.Name), Mode: f.Mode, ModTime: c.spec.SourceDateEpoch, Owners: []string{rootfs.MadeBy("rpmdb")}}
-		setData(e, data)
+		e := &rootfs.Entry{Path: rootfs.Join(dir, f.Name), Type: pkgindex.TypeFile, Mode: f.Mode, ModTime: c.spec.SourceDateEpoch, SizeBytes: n,
+			SHA256: hex.EncodeToString(sum.Sum(nil)), Owners: []string{rootfs.MadeBy("rpmdb")}, Content: rootfs.Content{Write: f.WriteTo}}
 		if err := c.put(e); err != nil {
 			return fmt.Errorf("rpmdb: %w", err)
 		}

@@ -159,12 +159,8 @@ func setXattrs(h *tar.Header, e *Entry) error {
 
 // content copies and checks the bytes of a regular file.
 func (lw *layerWriter) content(e *Entry) error {
-	r, err := lw.open(&e.Content, e.SizeBytes)
-	if err != nil {
-		return err
-	}
 	sum := sha256.New()
-	n, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(lw.tw, sum)}, struct{ io.Reader }{r}, lw.buf)
+	n, err := lw.copyContent(io.MultiWriter(lw.tw, sum), e)
 	if err != nil {
 		return fmt.Errorf("copying its contents: %w", err)
 	}
@@ -175,6 +171,17 @@ func (lw *layerWriter) content(e *Entry) error {
 		return fmt.Errorf("copying its contents: sha256 %s in %s, want %s", got, e.Content.name(), e.SHA256)
 	}
 	return nil
+}
+
+func (lw *layerWriter) copyContent(w io.Writer, e *Entry) (int64, error) {
+	if e.Content.Write != nil {
+		return e.Content.Write(w)
+	}
+	r, err := lw.open(&e.Content, e.SizeBytes)
+	if err != nil {
+		return 0, err
+	}
+	return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, lw.buf)
 }
 
 func (c *Content) name() string {

@@ -4,7 +4,11 @@
 // A tree is cumulative: the tree.json of a child holds the entries of its base too, with Layer telling them apart.
 package rootfs
 
-import "github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
+import (
+	"io"
+
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
+)
 
 // Schema is the version of the tree.json format.
 const Schema = 1
@@ -84,11 +88,13 @@ type Entry struct {
 	Content Content `json:"-"`
 }
 
-// Content locates the bytes of a regular file: either Data, or Size bytes at Offset of the host file Source.
+// Content locates the bytes of a regular file: Data, or Size bytes at Offset of the host file Source, or what Write writes, the
+// same every time.
 type Content struct {
 	Data   []byte
 	Source string
 	Offset int64
+	Write  func(io.Writer) (int64, error)
 }
 
 // MaxText is the size of the largest file that is kept as Text.

@@ -209,9 +209,11 @@ func TestWriteLayer(t *testing.T) {
 	ping.Caps, ping.Xattrs = "cap_net_raw=ep", map[string][]byte{"user.x": []byte("y")}
 	sourced := file("/new/sourced", "data")
 	sourced.Content = Content{Source: source, Offset: 4}
+	written := file("/new/written", "data")
+	written.Content = Content{Write: func(w io.Writer) (int64, error) { n, err := io.WriteString(w, "data"); return int64(n), err }}
 	second := file("/new/zz", "p")
 	second.HardLink = "/new/ping"
-	entries := []*Entry{dir("/"), dir("/new"), ping, sourced, second, link("/new/l", "/x"), dir("/old"), dir("/old/in"), file("/old/in/f", "f"),
+	entries := []*Entry{dir("/"), dir("/new"), ping, sourced, written, second, link("/new/l", "/x"), dir("/old"), dir("/old/in"), file("/old/in/f", "f"),
 		file("/old/stays", "s"), file(long, "l"), {Path: "/dev", Type: pkgindex.TypeChar, RdevMajor: 1, RdevMinor: 3, Owners: []string{"p"}},
 		{Path: "/fifo", Type: pkgindex.TypeFIFO, Owners: []string{"p"}}}
 	for _, e := range entries {
@@ -226,7 +228,7 @@ func TestWriteLayer(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{"0 .wh.gone", "3 dev", "6 fifo", "5 new/", "2 new/l > /x", "0 new/ping caps 0100000200200000000000000000000000000000 user.x y",
-		"0 new/sourced", "1 new/zz > new/ping", "0 " + long[1:], "5 old/", "5 old/in/", "0 old/in/.wh.gone", "0 old/in/f"}
+		"0 new/sourced", "0 new/written", "1 new/zz > new/ping", "0 " + long[1:], "5 old/", "5 old/in/", "0 old/in/.wh.gone", "0 old/in/f"}
 	if got := list(t, buf.Bytes()); !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
@@ -244,6 +246,12 @@ func TestWriteLayerErrors(t *testing.T) {
 	}{
 		{"a short source", func(e *Entry) { e.Content = Content{Source: source, Offset: 3} }, "writing layer: /f: copying its contents: 2 bytes of 4"},
 		{"other bytes", func(e *Entry) { e.Content = Content{Source: source} }, "sha256 "},
+		{"a writer of too little", func(e *Entry) {
+			e.Content = Content{Write: func(w io.Writer) (int64, error) { n, err := io.WriteString(w, "dat"); return int64(n), err }}
+		}, "writing layer: /f: copying its contents: 3 bytes of 4"},
+		{"a writer of other bytes", func(e *Entry) {
+			e.Content = Content{Write: func(w io.Writer) (int64, error) { n, err := io.WriteString(w, "DATA"); return int64(n), err }}
+		}, "sha256 "},
 		{"no source", func(e *Entry) { e.Content = Content{Source: source + "x"} }, "no such file"},
 		{"a socket", func(e *Entry) { e.Type = pkgindex.TypeSocket }, "a tar cannot hold a socket"},
 		{"bad capabilities", func(e *Entry) { e.Caps = "cap_fly=ep" }, "cap_fly"},

@@ -1,0 +1,61 @@
+package compose
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpmdb"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpmtest"
+)
+
+// TestBackends: in every backend the database of a child holds the packages of both layers, with the states of the tree.
+func TestBackends(t *testing.T) {
+	for _, c := range []struct {
+		backend, headers, other string
+	}{
+		{"sqlite", "rpmdb.sqlite", ""},
+		{"ndb", "Packages.db", "Index.db"},
+	} {
+		db := `"accounts":{},"policies":{},"rpmdb":{"backend":"` + c.backend + `","path":"/usr/lib/sysimage/rpm"}`
+		base := image{spec: db, pkgs: []rpmtest.Package{filesystem()}}.build(t)
+		child := image{spec: db, base: base, pkgs: []rpmtest.Package{
+			{Name: "tool", Files: []rpmtest.File{{Path: "/usr/bin/tool", Data: "x"}, {Path: "/usr/share/man/man1/tool.1"}}}}}.build(t)
+		dir := filepath.Join(t.TempDir(), "usr/lib/sysimage/rpm")
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		data := child.read(t, "usr/lib/sysimage/rpm/"+c.headers)
+		if err := os.WriteFile(filepath.Join(dir, c.headers), []byte(data), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if c.other != "" {
+			if err := os.WriteFile(filepath.Join(dir, c.other), []byte(child.read(t, "usr/lib/sysimage/rpm/"+c.other)), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := rpmdb.Detect(strings.NewReader(data)); err != nil || string(got) != c.backend {
+			t.Errorf("%s: detected %s, %v", c.backend, got, err)
+		}
+		records, err := rpmdb.ReadAll(bytes.NewReader([]byte(data)), int64(len(data)))
+		if err != nil || len(records) != 2 {
+			t.Fatalf("%s: %d records, %v", c.backend, len(records), err)
+		}
+		if b := child.Tree.RPMDB.Backend; b != c.backend {
+			t.Errorf("tree.json says %s", b)
+		}
+		rpm, err := exec.LookPath("rpm")
+		if err != nil {
+			t.Logf("no rpm on this machine; not checked: rpm reads the database of backend %s", c.backend)
+			continue
+		}
+		out, err := exec.Command(rpm, "--define", "_dbpath "+dir, "--define", "_db_backend "+c.backend, "--nosignature", "-qs", "tool").CombinedOutput()
+		want := "normal        /usr/bin/tool\nnot installed /usr/share/man/man1/tool.1\n"
+		if err != nil || string(out) != want {
+			t.Errorf("%s: rpm -qs: %v\n%s", c.backend, err, out)
+		}
+	}
+}
