@@ -3,6 +3,8 @@ package extract
 import (
 	"errors"
 	"fmt"
+	"path"
+	"strings"
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpm"
@@ -10,7 +12,7 @@ import (
 
 // describe reads everything the index says that comes from the header alone.
 func describe(p *rpm.Package) (*pkgindex.Index, []rpm.File, error) {
-	if err := p.CheckInstallable(); err != nil {
+	if err := p.CheckExtractable(); err != nil {
 		return nil, nil, err
 	}
 	id, err := p.Main.NEVRA()
@@ -41,7 +43,49 @@ func describe(p *rpm.Package) (*pkgindex.Index, []rpm.File, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return x, files, checkFiles(files)
+	if err := signatures(p, files); err != nil {
+		return nil, nil, err
+	}
+	if err := checkFiles(files); err != nil {
+		return nil, nil, err
+	}
+	return x, files, checkParents(files)
+}
+
+// checkParents refuses files below something that can hold none. Symbolic links may lead to a directory.
+func checkParents(files []rpm.File) error {
+	kinds := map[string]string{}
+	for i := range files {
+		if f := &files[i]; !f.Ghost() && f.Type != pkgindex.TypeDir && f.Type != pkgindex.TypeSymlink {
+			kinds[f.Path] = f.Type
+		}
+	}
+	checked := map[string]bool{}
+	for i := range files {
+		for dir := path.Dir(files[i].Path); !checked[dir] && !files[i].Ghost(); dir = path.Dir(dir) {
+			if kind := kinds[dir]; kind != "" {
+				return fmt.Errorf("%q: lies below %q, which is a %s", files[i].Path, dir, kind)
+			}
+			checked[dir] = true
+		}
+	}
+	return nil
+}
+
+// signatures adds IMA signatures to the files that rpm's plugin would sign: mutable files would lose them at the first change.
+func signatures(p *rpm.Package, files []rpm.File) error {
+	list, err := p.IMASignatures(len(files))
+	if err != nil || list == nil {
+		return err
+	}
+	for i := range files {
+		f := &files[i]
+		if f.Type != pkgindex.TypeFile || f.Ghost() || f.Flags&pkgindex.FlagConfig != 0 && f.Mode&0o111 == 0 {
+			continue
+		}
+		f.IMA = strings.ToLower(list[i])
+	}
+	return nil
 }
 
 func texts(h *rpm.Header, x *pkgindex.Index) error {
@@ -84,9 +128,6 @@ func checkFiles(files []rpm.File) error {
 		}
 		if f.Ghost() {
 			continue
-		}
-		if f.Type == pkgindex.TypeSocket {
-			errs = append(errs, fmt.Errorf("%q: is a socket, which no archive can hold", f.Path))
 		}
 		if f.Caps != "" {
 			if _, err := rpm.Capability(f.Caps); err != nil {

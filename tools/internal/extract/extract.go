@@ -72,7 +72,7 @@ func extract(in io.Reader, payload, header *os.File, o Options) (*pkgindex.Index
 		return nil, explainTruncation(err, file, o)
 	}
 	if err != nil {
-		notes = []string{"no payload digest"}
+		notes = append(notes, "no payload digest")
 	}
 	x.Notes = append(x.Notes, notes...)
 	if err := file.drain(); err != nil {
@@ -94,7 +94,10 @@ func extract(in io.Reader, payload, header *os.File, o Options) (*pkgindex.Index
 
 func headerDigests(p *rpm.Package, o Options) ([]string, error) {
 	notes, err := p.VerifyHeaderDigests()
-	if errors.Is(err, rpm.ErrNoHeaderDigest) && o.SHA256 != "" {
+	switch {
+	case errors.Is(err, rpm.ErrNoHeaderDigest) && p.HasLegacyDigest():
+		return nil, nil // unpack checks and notes the digest of header and payload together
+	case errors.Is(err, rpm.ErrNoHeaderDigest) && o.SHA256 != "":
 		return []string{"no header digest"}, nil
 	}
 	return notes, err

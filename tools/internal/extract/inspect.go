@@ -47,6 +47,20 @@ func interpreter(head []byte) (program, arg string) {
 	return line, ""
 }
 
+// boundedReader fails as soon as a payload is larger than its files can need, however well it is compressed.
+type boundedReader struct {
+	r           io.Reader
+	left, limit int64
+}
+
+func (b *boundedReader) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, fmt.Errorf("the payload expands to more than the %d bytes that its files need", b.limit)
+	}
+	return n, err
+}
+
 // readAhead reads its source in a goroutine, a few chunks ahead of the reader.
 type readAhead struct {
 	full    chan chunk

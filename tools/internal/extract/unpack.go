@@ -28,6 +28,8 @@ type unpacker struct {
 	linked map[int]*linkSet // by File.HardLinks
 	head   []byte
 	buf    []byte
+	notes  []string
+	limit  int64 // of the decompressed payload
 }
 
 // linkSet is a set of hard links. The content comes with one member, by custom the last; the others are empty in the archive.
@@ -59,7 +61,8 @@ func unpack(p *rpm.Package, files []rpm.File, r io.Reader, out *os.File) (notes 
 	if _, err := io.Copy(io.Discard, packed); err != nil {
 		return nil, fmt.Errorf("%s: reading payload: %w", nevra, err)
 	}
-	return check.Finish()
+	notes, err = check.Finish()
+	return append(u.notes, notes...), err
 }
 
 func newUnpacker(p *rpm.Package, files []rpm.File, out *os.File) (*unpacker, error) {
@@ -70,6 +73,9 @@ func newUnpacker(p *rpm.Package, files []rpm.File, out *os.File) (*unpacker, err
 	u := &unpacker{
 		files: files, index: make(map[string]int, len(files)), seen: make([]bool, len(files)), algo: algo,
 		tar: newTarWriter(out), linked: map[int]*linkSet{}, buf: make([]byte, 256<<10),
+	}
+	if u.limit, err = rpm.ArchiveLimit(files); err != nil {
+		return nil, err
 	}
 	for i := range files {
 		f := &files[i]
@@ -92,7 +98,7 @@ func (u *unpacker) decompress(compressor string, packed io.Reader, plain io.Writ
 	if err != nil {
 		return err
 	}
-	ahead := newReadAhead(io.TeeReader(pl, plain))
+	ahead := newReadAhead(io.TeeReader(&boundedReader{r: pl, left: u.limit, limit: u.limit}, plain))
 	err = u.archive(ahead)
 	ahead.stop()
 	if closeErr := pl.Close(); err == nil && closeErr != nil {
@@ -204,6 +210,10 @@ func (u *unpacker) entry(i int, e *cpio.Entry, r io.Reader) error {
 		if e.Size != 0 {
 			return fmt.Errorf("%q: %s with %d bytes of content", f.Path, f.Type, e.Size)
 		}
+	}
+	if f.Type == pkgindex.TypeSocket {
+		u.notes = append(u.notes, fmt.Sprintf("%q: is a socket, which no archive can hold: not installed", f.Path))
+		return nil
 	}
 	return u.tar.header(f, 0)
 }

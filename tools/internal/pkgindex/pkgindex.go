@@ -85,9 +85,12 @@ type File struct {
 	Color      uint32   `json:"color,omitempty"` // RPMTAG_FILECOLORS & 15: 1 = ELF32, 2 = ELF64
 	Langs      []string `json:"langs,omitempty"` // RPMTAG_FILELANGS split at "|"
 	Caps       string   `json:"caps,omitempty"`  // RPMTAG_FILECAPS text, such as "cap_net_raw=ep"
-	ELF        *ELF     `json:"elf,omitempty"`
-	Interp     string   `json:"interp,omitempty"` // scripts: the first word after "#!", blanks trimmed
-	InterpArg  string   `json:"interp_arg,omitempty"`
+	// IMA is the signature for the extended attribute security.ima, as hex. Files that rpm gives none have none here either:
+	// all but regular ones, ghosts, and configuration files that are not executable.
+	IMA       string `json:"ima,omitempty"`
+	ELF       *ELF   `json:"elf,omitempty"`
+	Interp    string `json:"interp,omitempty"` // scripts: the first word after "#!", blanks trimmed
+	InterpArg string `json:"interp_arg,omitempty"`
 	// Text is the contents of the small files that later tools must understand: those for which KeepsText is true.
 	Text string `json:"text,omitempty"`
 }

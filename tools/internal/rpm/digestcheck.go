@@ -10,8 +10,24 @@ import (
 	"strings"
 )
 
+// Notes about packages that nothing better than a broken hash protects. Policy.RefuseWeakDigests makes them errors, unless a
+// signature covers the same bytes.
+const (
+	noteWeakHeader    = "header protected by SHA1 only"
+	noteWeakHeaderMD5 = "header protected by MD5 only"
+	noteWeakPayload   = "payload protected by MD5 only"
+)
+
 // ErrNoHeaderDigest is returned by VerifyHeaderDigests for a package that has nothing to check its header against.
 var ErrNoHeaderDigest = errors.New("the package has no digest of its header")
+
+// hasHeaderDigest reports whether the signature header holds a digest of the main header alone.
+func (p *Package) hasHeaderDigest() bool {
+	return p.Signature.Has(SigSHA1Header) || p.Signature.Has(SigSHA256Header) || p.Signature.Has(SigSHA3Header)
+}
+
+// HasLegacyDigest reports whether an MD5 covers header and payload together, the only digest of packages before rpm 4.0.
+func (p *Package) HasLegacyDigest() bool { return p.Signature.Has(SigMD5) && !p.Main.Has(TagRPMFormat) }
 
 // VerifyHeaderDigests checks every digest of the main header that the signature header holds. At least one must be there.
 // The notes name what a reader should know, such as that nothing better than SHA1 was found.
@@ -42,7 +58,7 @@ func (p *Package) VerifyHeaderDigests() (notes []string, err error) {
 	case "":
 		return nil, fmt.Errorf("%s: %w", p.NEVRA(), ErrNoHeaderDigest)
 	case "SHA1":
-		return []string{"header protected by SHA1 only"}, nil
+		return []string{noteWeakHeader}, nil
 	}
 	return nil, nil
 }
@@ -66,6 +82,7 @@ func (d *payloadDigest) mismatch() error {
 // to Plain, all of them, then call Finish. The two writers may be used by different goroutines.
 type PayloadCheck struct {
 	nevra  string
+	noted  bool // the header has no digest of its own
 	packed []*payloadDigest
 	plain  []*payloadDigest
 	legacy []*payloadDigest // MD5 over header and payload
@@ -74,8 +91,9 @@ type PayloadCheck struct {
 	header int64
 }
 
-// NewPayloadCheck prepares the checks the package offers. Digests over header and payload (MD5) and sizes are used only when the
-// header holds no payload digest, as with rpm before 4.14.
+// NewPayloadCheck prepares the checks the package offers. The MD5 of header and payload is used only where nothing better is:
+// when the header holds no payload digest, as with rpm before 4.14, or when the header has no digest itself, as before 4.0.
+// Sizes are used in the first case.
 func NewPayloadCheck(p *Package) (*PayloadCheck, error) {
 	c := &PayloadCheck{nevra: p.NEVRA(), want: -1, header: int64(len(p.Main.Raw()))}
 	algo := uint32(HashSHA256)
@@ -97,12 +115,24 @@ func NewPayloadCheck(p *Package) (*PayloadCheck, error) {
 			return nil, fmt.Errorf("%s: reading payload digest: %w", c.nevra, err)
 		}
 	}
-	if len(c.packed)+len(c.plain) == 0 {
+	c.noted = !p.hasHeaderDigest()
+	if len(c.packed)+len(c.plain) == 0 || c.noted {
 		if err := c.addLegacy(p); err != nil {
 			return nil, fmt.Errorf("%s: reading payload digest: %w", c.nevra, err)
 		}
 	}
 	return c, nil
+}
+
+// newFullCheck is NewPayloadCheck with every digest there is, as rpmkeys does it.
+func newFullCheck(p *Package) (*PayloadCheck, error) {
+	c, err := NewPayloadCheck(p)
+	if err == nil && c.legacy == nil {
+		if err = c.addLegacy(p); err != nil {
+			err = fmt.Errorf("%s: reading payload digest: %w", c.nevra, err)
+		}
+	}
+	return c, err
 }
 
 // addDigest reads a digest, which is a string array in format 4 and a string in some packages of format 6.
@@ -126,11 +156,17 @@ func addDigest(h *Header, tag Tag, algo uint32, to *[]*payloadDigest) error {
 }
 
 func (c *PayloadCheck) addLegacy(p *Package) error {
+	if p.Main.Has(TagRPMFormat) { // format 6 has none, and rpm ignores them there
+		return nil
+	}
 	size, ok, err := p.Signature.SizeAny(SigSize, SigLongSize)
 	if err != nil {
 		return err
 	}
-	if ok {
+	if ok && len(c.packed)+len(c.plain) == 0 {
+		if size > 1<<62 {
+			return fmt.Errorf("size %d of header and payload", size)
+		}
 		c.want = int64(size)
 	}
 	md5Sum, ok, err := p.Signature.Bytes(SigMD5)
@@ -173,6 +209,11 @@ func (c *PayloadCheck) Plain() io.Writer {
 	})
 }
 
+// wantsPlain reports whether the outcome depends on the digests of the decompressed payload, after all of it went to Packed.
+func (c *PayloadCheck) wantsPlain() bool {
+	return len(c.plain) > 0 && (len(c.packed) == 0 || firstFailure(c.packed) != nil)
+}
+
 // ErrNoPayloadDigest is returned by Finish for a package that has nothing to check its payload against.
 var ErrNoPayloadDigest = errors.New("the package has no digest of its payload")
 
@@ -182,11 +223,17 @@ func (c *PayloadCheck) Finish() (notes []string, err error) {
 	if c.want >= 0 && c.want != c.header+c.size {
 		return nil, fmt.Errorf("%s: truncated or padded: header and payload are %d bytes, the package says %d", c.nevra, c.header+c.size, c.want)
 	}
+	if failed := firstFailure(c.legacy); failed != nil {
+		return nil, fmt.Errorf("%s: %w", c.nevra, failed)
+	}
+	if c.noted && len(c.legacy) > 0 {
+		notes = append(notes, noteWeakHeaderMD5)
+	}
 	switch {
 	case len(c.packed)+len(c.plain) > 0:
 		failed := firstFailure(c.packed)
 		if len(c.packed) > 0 && failed == nil {
-			return nil, nil
+			return notes, nil
 		}
 		plainFailed := firstFailure(c.plain)
 		if len(c.plain) == 0 || plainFailed != nil {
@@ -195,12 +242,9 @@ func (c *PayloadCheck) Finish() (notes []string, err error) {
 			}
 			return nil, fmt.Errorf("%s: %w", c.nevra, failed)
 		}
-		return []string{"payload verified by the digest of its decompressed form only"}, nil
+		return append(notes, "payload verified by the digest of its decompressed form only"), nil
 	case len(c.legacy) > 0:
-		if failed := firstFailure(c.legacy); failed != nil {
-			return nil, fmt.Errorf("%s: %w", c.nevra, failed)
-		}
-		return []string{"payload protected by MD5 only"}, nil
+		return append(notes, noteWeakPayload), nil
 	}
 	return nil, fmt.Errorf("%s: %w", c.nevra, ErrNoPayloadDigest)
 }

@@ -1,14 +1,16 @@
 // Package rpm reads RPM packages: lead, signature header, main header, and the start of the payload.
 //
 // Headers keep their bytes, because the rpmdb stores them untouched and digests and signatures cover them. Values are decoded
-// on demand by typed getters that report a wrong type instead of hiding it. Package formats 4 and 6 are supported; format 3
-// (before 2000, no immutable region) can be read but is refused for installation, as rpm 6 does.
+// on demand by typed getters that report a wrong type instead of hiding it. Package formats 3, 4 and 6 are read; format 3
+// (before 2000, no immutable region) cannot be registered in a package database: rpm 4 rewrites such headers, rpm 6 refuses
+// the packages.
 //
 // The formats are described in rpm's docs/manual/format_v4.md and format_v6.md.
 package rpm
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"strconv"
@@ -18,6 +20,8 @@ import (
 const (
 	leadSize  = 96
 	leadMagic = 0xedabeedb
+	// maxIMASignature bounds one file's IMA signature; RSA-4096 needs 520 bytes, ML-DSA-87 4.6 KiB.
+	maxIMASignature = 16 << 10
 )
 
 // Lead is the obsolete first part of a package. Nothing but its magic matters; it is kept because header.bin holds it.
@@ -112,17 +116,46 @@ func (p *Package) Format() (int, error) {
 	return int(format), nil
 }
 
-// CheckInstallable refuses what rpm 6 does not install: source packages and format 3.
-func (p *Package) CheckInstallable() error {
-	format, err := p.Format()
-	if err != nil {
+// CheckExtractable refuses what is no package of files for a system: source packages and unknown formats.
+func (p *Package) CheckExtractable() error {
+	if _, err := p.Format(); err != nil {
 		return fmt.Errorf("%s: %w", p.NEVRA(), err)
-	}
-	if format == 3 {
-		return fmt.Errorf("%s: package format 3 (no immutable header region, or whole file names); rpm 6 refuses it too", p.NEVRA())
 	}
 	if p.Source() {
 		return fmt.Errorf("%s: is a source package", p.NEVRA())
+	}
+	return nil
+}
+
+// IMASignatures returns one signature per file for the extended attribute security.ima, as hex; nil if the package has none.
+// They stand in the signature header, because they are made after the package is built.
+func (p *Package) IMASignatures(files int) ([]string, error) {
+	signatures, ok, err := p.Signature.Strings(SigFileSigs)
+	if err == nil && !ok {
+		signatures, ok, err = p.Main.Strings(TagFileSignatures)
+	}
+	if err != nil || !ok {
+		return nil, err
+	}
+	if len(signatures) != files {
+		return nil, fmt.Errorf("reading IMA signatures: %d signatures for %d files", len(signatures), files)
+	}
+	for i, s := range signatures {
+		if _, err := hex.DecodeString(s); err != nil || len(s) > 2*maxIMASignature {
+			return nil, fmt.Errorf("reading IMA signatures: that of file %d is not hex of at most %d bytes", i, maxIMASignature)
+		}
+	}
+	return signatures, nil
+}
+
+// CheckInstallable refuses what rpm 6 does not install: source packages and format 3.
+func (p *Package) CheckInstallable() error {
+	if err := p.CheckExtractable(); err != nil {
+		return err
+	}
+	if format, _ := p.Format(); format == 3 {
+		return fmt.Errorf("%s: package format 3 (no immutable header region, or whole file names) cannot be registered in a "+
+			"package database; rpm 6 refuses it too", p.NEVRA())
 	}
 	return nil
 }

@@ -20,6 +20,29 @@ const (
 	maxDictionary = 128 << 20
 )
 
+// archiveOverhead is what an archive may have per file beside name and content: header and padding, rounded up; and the
+// padding of a last block.
+const (
+	archiveOverhead = 256
+	archivePadding  = 2 << 20
+)
+
+// ArchiveLimit returns a size that the decompressed payload cannot exceed if it holds these files and nothing else.
+// Decoders that go past it are at work on a bomb.
+func ArchiveLimit(files []File) (int64, error) {
+	limit := int64(archivePadding)
+	for i := range files {
+		f := &files[i]
+		// Ghosts count too: rpm before 4.11 shipped them.
+		limit += archiveOverhead + int64(len(f.Path)+len(f.LinkTarget))
+		if f.SizeBytes > 1<<62-limit {
+			return 0, fmt.Errorf("%q: the files take more than %d bytes", f.Path, int64(1<<62))
+		}
+		limit += f.SizeBytes
+	}
+	return limit, nil
+}
+
 // PayloadCompressor returns the compressor the header names; "" if it names none, in which case OpenPayload looks at the data.
 // A payload that is not a cpio archive is an error.
 func PayloadCompressor(h *Header) (string, error) {

@@ -16,6 +16,9 @@ import (
 type Policy struct {
 	// AllowUnsigned skips signatures altogether (gpgcheck: false of a repository). Digests are checked all the same.
 	AllowUnsigned bool
+	// RefuseWeakDigests refuses packages parts of which only MD5 or SHA1 protects: no signature covers them, and no better digest.
+	// Without it that is a note.
+	RefuseWeakDigests bool
 	// AllowSHA1 accepts signatures over SHA1, as packages before 2010 have them.
 	AllowSHA1 bool
 	// Now judges signatures that say they end. When zero, such signatures are refused, because nobody can tell.
@@ -58,7 +61,7 @@ func verify(p *Package, payload io.Reader, ring *pgp.Keyring, policy Policy) (v 
 	if v.Notes, err = p.VerifyHeaderDigests(); err != nil && !errors.Is(err, ErrNoHeaderDigest) {
 		return Verdict{}, err
 	}
-	if err != nil && policy.AllowUnsigned {
+	if err != nil && policy.AllowUnsigned && (payload == nil || !p.HasLegacyDigest()) {
 		return Verdict{}, err
 	}
 	s := &signatureCheck{p: p, ring: ring, policy: policy}
@@ -83,7 +86,28 @@ func verify(p *Package, payload io.Reader, ring *pgp.Keyring, policy Policy) (v 
 	if v.Signature != nil && !v.PayloadSigned {
 		v.Notes = append(v.Notes, "the signature does not cover the payload")
 	}
+	if weak := v.weak(); weak != "" && policy.RefuseWeakDigests {
+		return Verdict{}, fmt.Errorf("verifying %s: %s, which the policy does not accept", p.NEVRA(), weak)
+	}
 	return v, nil
+}
+
+// weak returns the note about a part that only a broken hash protects. A signature, which every digest here is checked beside,
+// covers the header.
+func (v Verdict) weak() string {
+	for _, note := range v.Notes {
+		switch note {
+		case noteWeakHeader, noteWeakHeaderMD5:
+			if v.Signature == nil {
+				return note
+			}
+		case noteWeakPayload:
+			if !v.PayloadSigned {
+				return note
+			}
+		}
+	}
+	return ""
 }
 
 // signatureCheck collects the outcome of all signatures of a package.
@@ -133,10 +157,11 @@ func (s *signatureCheck) header() error {
 // payload reads the payload once: for its digests and, unless there are signatures of the new kind, for the old signatures over
 // header and payload.
 func (s *signatureCheck) payload(payload io.Reader, v *Verdict) error {
-	check, err := NewPayloadCheck(s.p)
+	check, err := newFullCheck(s.p)
 	if err != nil {
 		return err
 	}
+	again, start := seekable(payload)
 	r := io.TeeReader(payload, check.Packed())
 	var old []byte
 	var tag Tag
@@ -159,12 +184,66 @@ func (s *signatureCheck) payload(payload io.Reader, v *Verdict) error {
 	if _, err := io.Copy(io.Discard, r); err != nil {
 		return fmt.Errorf("verifying %s: reading payload: %w", s.p.NEVRA(), err)
 	}
-	// The digest of the decompressed payload is not computed here: it matters for recompressed payloads only.
+	if check.wantsPlain() {
+		err := errors.New("whether its content is right can be told of a file, not of a stream")
+		if again != nil {
+			err = digestPlain(s.p, again, start, check)
+		}
+		if failed := firstFailure(check.packed); err != nil && failed != nil {
+			err = fmt.Errorf("%w (%w)", failed, err)
+		}
+		if err != nil {
+			return fmt.Errorf("verifying %s: %w", s.p.NEVRA(), err)
+		}
+	}
 	notes, err := check.Finish()
 	if errors.Is(err, ErrNoPayloadDigest) && s.payloadSigned {
 		return nil
 	}
 	v.Notes = append(v.Notes, notes...)
+	return err
+}
+
+// seekable returns r if it can be read again from where it stands.
+func seekable(r io.Reader) (io.ReadSeeker, int64) {
+	s, ok := r.(io.ReadSeeker)
+	if !ok {
+		return nil, 0
+	}
+	start, err := s.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return nil, 0
+	}
+	return s, start
+}
+
+// digestPlain decompresses the payload for the digests of its content. That is needed for recompressed payloads only, so a
+// first reading does without.
+func digestPlain(p *Package, r io.ReadSeeker, start int64, check *PayloadCheck) error {
+	if _, err := r.Seek(start, io.SeekStart); err != nil {
+		return fmt.Errorf("reading payload again: %w", err)
+	}
+	if _, err := PayloadCompressor(p.Main); err != nil {
+		return err
+	}
+	files, err := Files(p.Main)
+	if err != nil {
+		return err
+	}
+	limit, err := ArchiveLimit(files)
+	if err != nil {
+		return err
+	}
+	// The header names the first compressor, the bytes tell the last.
+	payload, err := OpenPayload("", r)
+	if err != nil {
+		return err
+	}
+	defer payload.Close()
+	n, err := io.Copy(check.Plain(), io.LimitReader(payload, limit+1))
+	if err == nil && n > limit {
+		err = fmt.Errorf("the payload expands to more than the %d bytes that its files need", limit)
+	}
 	return err
 }
 
