@@ -12,7 +12,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -77,37 +76,6 @@ func compress(packed *bytes.Buffer, compressor string, window int, file, plain h
 		return compressXZ(packed, window, file, plain)
 	}
 	return fmt.Errorf("compressor %q is neither zstd nor xz", compressor)
-}
-
-// compressXZ compresses one part of the content and repeats that as streams of its own: xz is slow.
-func compressXZ(packed *bytes.Buffer, window int, file, plain hash.Hash) error {
-	stream := func(data []byte) ([]byte, error) {
-		cmd := exec.Command("xz", "-c", "-T1", fmt.Sprintf("--lzma2=preset=0,dict=%dMiB", window))
-		cmd.Stdin, cmd.Stderr = bytes.NewReader(data), os.Stderr
-		return cmd.Output()
-	}
-	var part bytes.Buffer
-	if err := content(&part, partSize); err != nil {
-		return err
-	}
-	head, tail := rpmtest.AppendCPIO(nil, entry(), nil), rpmtest.AppendTrailer(nil)
-	for _, p := range []struct {
-		data  []byte
-		times int
-		sums  []hash.Hash
-	}{{head, 1, []hash.Hash{plain}}, {part.Bytes(), fileSize / partSize, []hash.Hash{plain, file}}, {tail, 1, []hash.Hash{plain}}} {
-		data, err := stream(p.data)
-		if err != nil {
-			return fmt.Errorf("running xz: %w", err)
-		}
-		for range p.times {
-			packed.Write(data)
-			for _, sum := range p.sums {
-				sum.Write(p.data)
-			}
-		}
-	}
-	return nil
 }
 
 func entry() rpmtest.CPIOHeader {
