@@ -41,6 +41,9 @@ def build_rootfs(ctx, *, arch, release, requests, candidates, base, spec, inputs
     layer = ctx.actions.declare_file(ctx.label.name + ".layer.tar")
     tree = ctx.actions.declare_file(ctx.label.name + ".tree.json")
     report = ctx.actions.declare_file(ctx.label.name + ".report.json")
+
+    # Most candidates do not ship: an update of one of them need not compose the image again.
+    unused = ctx.actions.declare_file(ctx.label.name + ".unused_inputs.txt")
     spec_file = ctx.actions.declare_file(ctx.label.name + ".rootfs_spec.json")
     ctx.actions.write(spec_file, json.encode_indent(spec | {
         "arch": arch,
@@ -64,13 +67,15 @@ def build_rootfs(ctx, *, arch, release, requests, candidates, base, spec, inputs
     args.add(layer, format = "--layer=%s")
     args.add(tree, format = "--tree=%s")
     args.add(report, format = "--report=%s")
+    args.add(unused, format = "--unused-inputs=%s")
     ctx.actions.run(
         mnemonic = "Rootfs",
         progress_message = "Composing %{label}",
         executable = ctx.toolchains[TOOLCHAIN_TYPE].rpm.rootfs,
         arguments = [args],
         inputs = depset(direct, transitive = transitive),
-        outputs = [layer, tree, report],
+        outputs = [layer, tree, report, unused],
+        unused_inputs_list = unused,
         toolchain = TOOLCHAIN_TYPE,
     )
     return RootfsInfo(

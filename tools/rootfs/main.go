@@ -1,14 +1,15 @@
 // Command rootfs composes the root filesystem of an image and writes it as one layer.
 //
 //	rootfs --spec=F --selection=F [--index=F --payload=F --header=F ...] [--base-index=F --base-header=F ...] [--base-tree=F]
-//	       --layer=OUT.tar --tree=OUT.json --report=OUT.json
+//	       --layer=OUT.tar --tree=OUT.json --report=OUT.json [--unused-inputs=OUT]
 //
 // The i-th --index, --payload and --header are what rpmextract made of one package; packages that the selection does not
 // name are ignored. With --base-tree the layer holds only what the base lacks, and --base-index and --base-header name all
 // packages of the base, because the package database is written anew for both.
 //
 // The layer is an uncompressed tar; tree.json describes the whole root filesystem, base included; report.json says what was
-// left out and what became of every scriptlet.
+// left out and what became of every scriptlet. --unused-inputs lists the files of packages that neither the selection nor the
+// base names, one path a line as given: Bazel need not run the action again when only they change.
 package main
 
 import (
@@ -31,6 +32,7 @@ func main() { cli.Main("rootfs", run) }
 
 type options struct {
 	spec, selection, baseTree, layer, tree, report     string
+	unused                                             string
 	indexes, payloads, headers, baseIndexes, baseHeads cli.Strings
 }
 
@@ -48,6 +50,7 @@ func run(args []string) error {
 	fs.StringVar(&o.layer, "layer", "", "layer to write")
 	fs.StringVar(&o.tree, "tree", "", "tree.json to write")
 	fs.StringVar(&o.report, "report", "", "report.json to write")
+	fs.StringVar(&o.unused, "unused-inputs", "", "list of inputs without influence to write")
 	if err := cli.Parse(fs, args, "spec", "selection", "layer", "tree", "report"); err != nil {
 		return err
 	}
@@ -65,7 +68,52 @@ func run(args []string) error {
 	if err := write(o.tree, func(w io.Writer) error { return rootfs.Write(w, result.Tree) }); err != nil {
 		return err
 	}
-	return write(o.report, func(w io.Writer) error { return compose.WriteReport(w, result.Report) })
+	if err := write(o.report, func(w io.Writer) error { return compose.WriteReport(w, result.Report) }); err != nil || o.unused == "" {
+		return err
+	}
+	return write(o.unused, func(w io.Writer) error { return o.writeUnused(w, in) })
+}
+
+// writeUnused lists what the composition did not depend on, in the order of the flags. Whether a package ships was told by the
+// NEVRA in its index; but whatever its index says, the result is the same as long as selection and base are. A file that is
+// given in two roles counts as used if one of them is.
+func (o *options) writeUnused(w io.Writer, in *compose.Input) error {
+	selected, based := map[string]bool{}, map[string]bool{}
+	for _, p := range in.Selection.Packages {
+		selected[p.NEVRA] = true
+	}
+	if in.Base != nil {
+		for _, p := range in.Base.Packages {
+			based[p.NEVRA] = true
+		}
+	}
+	var unused []string
+	done := map[string]bool{} // used, or listed already
+	file := func(used bool, names ...string) {
+		for _, name := range names {
+			if used {
+				done[name] = true
+			} else {
+				unused = append(unused, name)
+			}
+		}
+	}
+	for i, p := range in.Packages {
+		file(selected[p.Index.NEVRA], o.indexes[i], o.payloads[i], o.headers[i])
+	}
+	for i, p := range in.BasePackages {
+		file(based[p.Index.NEVRA], o.baseIndexes[i], o.baseHeads[i])
+	}
+	for _, name := range unused {
+		if done[name] {
+			continue
+		}
+		done[name] = true
+		if _, err := fmt.Fprintln(w, name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (o *options) read() (*compose.Input, error) {
