@@ -98,7 +98,7 @@ func (u *unpacker) decompress(compressor string, packed io.Reader, plain io.Writ
 	if err != nil {
 		return err
 	}
-	ahead := newReadAhead(io.TeeReader(&boundedReader{r: pl, left: u.limit, limit: u.limit}, plain))
+	ahead := newReadAhead(&boundedReader{r: pl, left: u.limit, limit: u.limit}, plain)
 	err = u.archive(ahead)
 	ahead.stop()
 	if closeErr := pl.Close(); err == nil && closeErr != nil {
