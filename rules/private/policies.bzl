@@ -10,6 +10,7 @@ _CHOICES = {
     "build_id": ["drop", "keep"],
     "docs": ["licenses", "rpm", "keep"],
     "gdb": ["drop", "keep"],
+    "ima": ["drop", "keep"],
     "info": ["drop", "keep"],
     "locale_dirs": ["drop", "keep"],
     "man": ["drop", "keep"],

@@ -105,6 +105,7 @@ def rpm_rootfs(
         gdb = "drop",
         build_id = "drop",
         artifacts = "keep",
+        ima = "drop",
         setuid = "keep",
         setuid_allow = {},
         ca_trust = False,
@@ -154,6 +155,8 @@ def rpm_rootfs(
       gdb: `drop` or `keep`: what only gdb reads, such as /usr/share/gdb/auto-load.
       build_id: `drop` or `keep`: links in /usr/lib/.build-id.
       artifacts: `keep` or `drop`: files flagged %artifact, as `rpm --excludeartifacts` does.
+      ima: `drop`, or `keep`: the IMA signatures of packages become the extended attribute security.ima, which only a privileged engine
+        can unpack.
       setuid: `strip` takes the set-user-ID and set-group-ID bits from files of packages; `keep`.
       setuid_allow: dict of path to the reason why the file may have these bits (`**` stands for any folders). It is `check`'s `allow` for
         the code `setuid`, and what `setuid = "strip"` leaves alone; entries of either place count for both.
@@ -194,6 +197,7 @@ def rpm_rootfs(
         docs = docs,
         files = sources,
         gdb = gdb,
+        ima = ima,
         info = info,
         locale_dirs = locale_dirs,
         locales = locales,

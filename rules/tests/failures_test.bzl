@@ -87,6 +87,7 @@ def failures_test_suite(name):
         ("build_id", "yes", 'it must be "drop" or "keep"'),
         ("docs", "nodocs", 'it must be "licenses", "rpm" or "keep"'),
         ("gdb", "", 'it must be "drop" or "keep"'),
+        ("ima", "yes", 'it must be "drop" or "keep"'),
         ("info", "none", 'it must be "drop" or "keep"'),
         ("locale_dirs", "C", 'it must be "drop" or "keep"'),
         ("locales", ["de:en_US"], 'give one name an item, such as ["de", "en_US"]'),

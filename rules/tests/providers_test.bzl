@@ -96,6 +96,7 @@ def _spec_impl(ctx):
             "build_id": "drop",
             "docs": "licenses",
             "gdb": "drop",
+            "ima": "drop",
             "info": "drop",
             "locale_dirs": "drop",
             "locales": ["de"],

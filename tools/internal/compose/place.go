@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"sort"
@@ -161,18 +162,20 @@ func newResolver(links map[string]string) func(string) (string, error) {
 	}
 }
 
-// settleClaims applies rpm's rules for paths of several packages: equal files are shared, of two colours the 64-bit file is
-// installed, everything else is a conflict.
+// settleClaims applies rpm's rules for paths of several packages: equal files are shared, of two colours that differ the
+// 64-bit file is installed, everything else is a conflict.
 func settleClaims(path string, claims []claim) (kept []claim, conflicts []error) {
 	if len(claims) == 1 {
 		return claims, nil
 	}
-	best := uint32(0)
-	for _, cl := range claims {
-		best = max(best, cl.file().Color)
+	best := claims[0]
+	for _, cl := range claims[1:] {
+		if cl.file().Color > best.file().Color {
+			best = cl
+		}
 	}
 	for _, cl := range claims {
-		if f := cl.file(); f.Color != 0 && f.Color != best {
+		if f := cl.file(); f.Color != 0 && f.Color != best.file().Color && differ(best, cl) != "" {
 			cl.pkg.states[cl.i] = rootfs.StateWrongColor
 			continue
 		}
@@ -248,6 +251,13 @@ func (c *composer) putClaims(path string, claims []claim) error {
 	if f.Type == pkgindex.TypeSymlink {
 		e.Mode = 0o777
 	}
+	if f.IMA != "" && c.spec.Policies.IMA == "keep" {
+		signature, err := hex.DecodeString(f.IMA)
+		if err != nil {
+			return fmt.Errorf("package %s: %s: IMA signature: %w", claims[0].pkg.Index.NEVRA, f.Path, err)
+		}
+		e.Xattrs = map[string][]byte{"security.ima": signature}
+	}
 	if f.Type == pkgindex.TypeFile {
 		e.SizeBytes, e.SHA256 = f.SizeBytes, f.SHA256
 		e.Content = rootfs.Content{Source: claims[0].pkg.Payload, Offset: f.Offset}
@@ -308,7 +318,8 @@ func (c *composer) joinBase(old, e *rootfs.Entry, claims []claim) error {
 		return c.put(e)
 	}
 	if byPackage != "" && !bySpec {
-		if colour, theirs := claims[0].file().Color, elfColour(old); colour != 0 && theirs != 0 && colour != theirs {
+		diff := differEntries(old, e)
+		if colour, theirs := claims[0].file().Color, elfColour(old); diff != "" && colour != 0 && theirs != 0 && colour != theirs {
 			if colour < theirs {
 				for _, cl := range claims {
 					cl.pkg.states[cl.i] = rootfs.StateWrongColor
@@ -318,7 +329,7 @@ func (c *composer) joinBase(old, e *rootfs.Entry, claims []claim) error {
 			return fmt.Errorf("file conflict: %s: the base has the 32-bit file of %s, %s brings the 64-bit one", e.Path, byPackage, e.Owners[0])
 		}
 		// Numbers of the owners are compared once they are known; see settleOwners.
-		if diff := differEntries(old, e); diff != "" {
+		if diff != "" {
 			conflict := fmt.Errorf("file conflict: %s: %s and %s of the base: %s", e.Path, e.Owners[0], byPackage, diff)
 			return cli.Hint(conflict, "leave one of the packages out with exclude")
 		}

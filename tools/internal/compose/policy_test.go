@@ -203,3 +203,33 @@ func TestSetIDOwners(t *testing.T) {
 		}
 	}
 }
+
+// TestIMA: signatures become an extended attribute only where asked for.
+func TestIMA(t *testing.T) {
+	p := rpmtest.Package{Name: "p", Files: []rpmtest.File{{Path: "/usr/bin/signed", Data: "x"}}}
+	for _, c := range []struct{ policies, signature, want, err string }{
+		{``, "030204", "", ""},
+		{`"ima":"drop"`, "030204", "", ""},
+		{`"ima":"keep"`, "030204", "\x03\x02\x04", ""},
+		{`"ima":"keep"`, "", "", ""},
+		{`"ima":"keep"`, "03020", "", "package p-1-1.x86_64: /usr/bin/signed: IMA signature: encoding/hex"},
+	} {
+		in := image{spec: `"accounts":{},"policies":{` + c.policies + `}`, pkgs: []rpmtest.Package{p}}.input(t)
+		in.Packages[0].Index.Files[0].IMA = c.signature
+		r, err := Compose(in)
+		if c.err != "" {
+			if err == nil || !strings.Contains(err.Error(), c.err) {
+				t.Errorf("%s, %q: got %v, want %q", c.policies, c.signature, err, c.err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range r.Tree.Entries {
+			if e.Path == "/usr/bin/signed" && string(e.Xattrs["security.ima"]) != c.want {
+				t.Errorf("%s, %q: attribute %q", c.policies, c.signature, e.Xattrs["security.ima"])
+			}
+		}
+	}
+}

@@ -53,6 +53,10 @@ func TestBackends(t *testing.T) {
 			continue
 		}
 		out, err := exec.Command(rpm, "--define", "_dbpath "+dir, "--define", "_db_backend "+c.backend, "--nosignature", "-qs", "tool").CombinedOutput()
+		if strings.Contains(string(out), "dummy database") {
+			t.Logf("rpm is built without backend %s; not checked: rpm reads the database", c.backend)
+			continue
+		}
 		want := "normal        /usr/bin/tool\nnot installed /usr/share/man/man1/tool.1\n"
 		if err != nil || string(out) != want {
 			t.Errorf("%s: rpm -qs: %v\n%s", c.backend, err, out)

@@ -137,6 +137,9 @@ type Policies struct {
 	// Terminfo names the terminals whose descriptions are kept; what they are links to stays with them. Absent or with "*": all.
 	Terminfo  []string `json:"terminfo,omitempty"`
 	Artifacts string   `json:"artifacts,omitempty"` // "keep" (default) or "drop": files flagged %artifact, as rpm's --excludeartifacts
+	// IMA: "keep" gives files the signatures of their packages as security.ima, which only a privileged engine can unpack; the
+	// default is "drop".
+	IMA string `json:"ima,omitempty"`
 	// SetUID: "strip" takes the set-user-ID and set-group-ID bits from regular files of this layer, but for those that a glob of
 	// SetUIDAllow matches. The default is "keep".
 	SetUID      string   `json:"setuid,omitempty"`
@@ -262,6 +265,7 @@ func (p *Policies) check() error {
 		{"build_id", p.BuildID, []string{"drop", "keep"}},
 		{"gdb", p.GDB, []string{"drop", "keep"}},
 		{"artifacts", p.Artifacts, []string{"keep", "drop"}},
+		{"ima", p.IMA, []string{"drop", "keep"}},
 		{"setuid", p.SetUID, []string{"keep", "strip"}},
 	} {
 		if err := oneOf(c.field, c.value, c.allowed...); err != nil {
