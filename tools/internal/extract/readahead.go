@@ -45,7 +45,7 @@ const (
 func newReadAhead(r io.Reader, plain io.Writer) *readAhead {
 	a := &readAhead{plain: plain, full: make(chan chunk, chunkCount), empty: make(chan []byte, chunkCount), quit: make(chan struct{})}
 	for range chunkCount {
-		a.empty <- make([]byte, chunkSize)
+		a.empty <- nil // made when needed: most packages are small
 	}
 	go a.run(r)
 	return a
@@ -59,6 +59,9 @@ func (a *readAhead) run(r io.Reader) {
 		case buf = <-a.empty:
 		case <-a.quit:
 			return
+		}
+		if buf == nil {
+			buf = make([]byte, chunkSize)
 		}
 		n, err := io.ReadFull(r, buf)
 		if err == io.ErrUnexpectedEOF && n > 0 {
