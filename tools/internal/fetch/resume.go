@@ -136,10 +136,14 @@ func openPartial(name string, want Digest, advance func(int64)) (*partial, error
 	p := &partial{file: f, want: want, advance: advance}
 	if p.hash, err = want.hash(); err == nil {
 		var info os.FileInfo
-		if info, err = f.Stat(); err == nil && info.Size() <= p.limit() {
-			p.size, err = io.Copy(p.hash, f)
+		switch info, err = f.Stat(); {
+		case err != nil:
+		case !info.Mode().IsRegular():
+			err = fmt.Errorf("%s is not a file", name)
+		case info.Size() <= p.limit():
+			p.size, err = io.Copy(p.hash, io.LimitReader(f, info.Size()))
 			p.tell(p.size)
-		} else if err == nil {
+		default:
 			err = p.reset()
 		}
 	}
