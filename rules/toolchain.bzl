@@ -6,6 +6,7 @@ TOOLCHAIN_TYPE = Label("//rules:toolchain_type")
 
 _TOOLS = {
     "elfresolve": "Resolves a request to packages and files.",
+    "layergzip": "Compresses one layer.",
     "rootcheck": "Checks a finished tree.",
     "rootfs": "Composes layers.",
     "rpmextract": "Unpacks one RPM.",

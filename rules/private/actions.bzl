@@ -80,6 +80,7 @@ def build_rootfs(ctx, *, arch, release, requests, candidates, base, spec, inputs
     )
     return RootfsInfo(
         arch = arch,
+        compressed_layers = (base.compressed_layers if base else ()) + (_compress(ctx, layer),),
         layers = (base.layers if base else ()) + (layer,),
         packages = RpmClosureInfo(closures = [candidates] + ([base.packages] if base else [])),
         release = release,
@@ -87,6 +88,22 @@ def build_rootfs(ctx, *, arch, release, requests, candidates, base, spec, inputs
         selection = selection,
         tree = tree,
     )
+
+def _compress(ctx, layer):
+    out = ctx.actions.declare_file(ctx.label.name + ".layer.tar.gz")
+    args = ctx.actions.args()
+    args.add(layer, format = "--layer=%s")
+    args.add(out, format = "--out=%s")
+    ctx.actions.run(
+        mnemonic = "LayerGzip",
+        progress_message = "Compressing %{input}",
+        executable = ctx.toolchains[TOOLCHAIN_TYPE].rpm.layergzip,
+        arguments = [args],
+        inputs = [layer],
+        outputs = [out],
+        toolchain = TOOLCHAIN_TYPE,
+    )
+    return out
 
 def _resolve(ctx, arch, release, requests, candidates, base):
     spec_file = ctx.actions.declare_file(ctx.label.name + ".elfresolve_spec.json")

@@ -21,6 +21,7 @@ def rpm_image(
         contents = [],
         base = None,
         platforms = PLATFORMS,
+        compression = "gzip",
         user = None,
         env = None,
         entrypoint = None,
@@ -49,6 +50,7 @@ def rpm_image(
       contents: rpm_binary and rpm_package targets, for a root filesystem that needs no more than them.
       base: an rpm_rootfs to build on, with `contents`.
       platforms: platforms of the index.
+      compression: of the layers: `gzip`, or `none`.
       user: user of the process: name or number, with an optional group after a colon.
       env: dict of environment variables.
       entrypoint: list of strings.
@@ -73,6 +75,20 @@ def rpm_image(
             testonly = testonly,
             visibility = visibility,
         )
+    if compression == "gzip":
+        layers = name + "_layers"
+        native.filegroup(
+            name = layers,
+            srcs = [rootfs],
+            output_group = "compressed_layers",
+            tags = inner_tags,
+            testonly = testonly,
+            visibility = ["//visibility:private"],
+        )
+    elif compression == "none":
+        layers = rootfs
+    else:
+        fail("rpm_image %s: compression is %s; it is gzip or none" % (name, repr(compression)))
     oci_image(
         name = name + "_image",
         annotations = annotations,
@@ -83,7 +99,7 @@ def rpm_image(
         labels = labels,
         os = "linux",
         tags = inner_tags,
-        tars = [rootfs],
+        tars = [layers],
         testonly = testonly,
         user = user,
         visibility = visibility,

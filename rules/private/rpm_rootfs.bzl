@@ -53,6 +53,7 @@ def _rpm_rootfs_impl(ctx):
         rootfs,
         DefaultInfo(files = depset(rootfs.layers)),
         OutputGroupInfo(
+            compressed_layers = depset(rootfs.compressed_layers),
             layer = depset([rootfs.layers[-1]]),
             report = depset([rootfs.report]),
             rootcheck = depset(findings),
@@ -127,8 +128,8 @@ def rpm_rootfs(
             symlinks = {"/usr/bin/vi": "nvi"},
         )
 
-    Its default output is all layers, base first, for `tars` of an oci_image. Output groups: `layer` (the newest one alone),
-    `report`, `selection`, `tree`, `rootcheck`. A check of the finished tree runs with every build.
+    Its default output is all layers, base first, for `tars` of an oci_image. Output groups: `compressed_layers` (the same as gzip),
+    `layer` (the newest one alone), `report`, `selection`, `tree`, `rootcheck`. A check of the finished tree runs with every build.
 
     Args:
       name: name of the target.

@@ -6,6 +6,7 @@ RootfsInfo = provider(
     doc = "A root filesystem: its layers and what is known about them.",
     fields = {
         "arch": "string: RPM architecture, such as `x86_64`.",
+        "compressed_layers": "tuple of File: `layers` as gzip, in the same order; made only where something asks for them.",
         "layers": "tuple of File: layer tars, the oldest first. All of them make the root filesystem; the last one is what this target adds.",
         "packages": "RpmClosureInfo: every package that some layer may hold.",
         "release": "RpmReleaseInfo: the release of the packages.",
