@@ -140,19 +140,24 @@ func readHeader(r io.Reader, k kind) (_ *Header, err error) {
 	return h, nil
 }
 
-// readGrowing returns prefix and the next n bytes of r. The buffer grows with what really arrives.
+// readGrowing returns prefix and the next n bytes of r. The buffer grows with what really arrives, and ends at the right size.
 func readGrowing(r io.Reader, prefix []byte, n int64) ([]byte, error) {
-	var buf bytes.Buffer
-	buf.Grow(len(prefix) + int(min(n, readChunk)))
-	buf.Write(prefix)
-	got, err := io.CopyN(&buf, r, n)
-	if err != nil {
-		if errors.Is(err, io.EOF) {
-			return nil, fmt.Errorf("truncated: %d of %d bytes: %w", got, n, io.ErrUnexpectedEOF)
+	total := len(prefix) + int(n)
+	buf := append(make([]byte, 0, min(total, len(prefix)+readChunk)), prefix...)
+	for len(buf) < total {
+		if len(buf) == cap(buf) {
+			buf = append(make([]byte, 0, min(total, 2*cap(buf))), buf...)
 		}
-		return nil, err
+		got, err := io.ReadFull(r, buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+got]
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil, fmt.Errorf("truncated: %d of %d bytes: %w", len(buf)-len(prefix), n, io.ErrUnexpectedEOF)
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
-	return bytes.Clone(buf.Bytes()), nil
+	return buf, nil
 }
 
 func truncated(err error, what string) error {
