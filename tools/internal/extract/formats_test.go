@@ -114,7 +114,7 @@ func TestIMASignatures(t *testing.T) {
 // TestFormat6Digests: every digest of format 6 is checked, each alone.
 func TestFormat6Digests(t *testing.T) {
 	var archive, payload, main []byte
-	p := rpmtest.Package{Name: "six", Format: 6, Files: []rpmtest.File{{Path: "/a", Data: "x"}}}
+	p := rpmtest.Package{Name: "six", Format: 6, Compressor: "none", Files: []rpmtest.File{{Path: "/a", Data: "x"}}}
 	p.EditCPIO = func(b []byte) []byte { archive = b; return b }
 	p.EditPayload = func(b []byte) []byte { payload = b; return b }
 	p.EditMain = func(b []byte) []byte { main = b; return b }

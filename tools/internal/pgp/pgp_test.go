@@ -15,6 +15,7 @@ import (
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pgp"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pgp/pgptest"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpmtest"
 )
 
 var data = []byte("what is signed\n")
@@ -310,7 +311,9 @@ func FuzzReadKeyring(f *testing.F) {
 	f.Add(pgptest.New(pgptest.Options{Algorithm: "p256"}).Public())
 	f.Add(pgptest.New(pgptest.Options{Algorithm: "ed25519v6"}).Public())
 	f.Fuzz(func(t *testing.T, input []byte) {
-		ring, err := pgp.ReadKeyring(input)
+		var ring *pgp.Keyring
+		var err error
+		rpmtest.BoundAllocs(t, rpmtest.MaxFuzzAlloc, func() { ring, err = pgp.ReadKeyring(input) })
 		if (ring == nil) == (err == nil) {
 			t.Errorf("keyring %v with error %v", ring, err)
 		}
@@ -327,7 +330,9 @@ func FuzzVerify(f *testing.F) {
 	f.Add(key.Sign(data, pgptest.SignOptions{Version: 3}), data)
 	f.Add(key.SignArmored(data, pgptest.SignOptions{}), data)
 	f.Fuzz(func(t *testing.T, sig, signed []byte) {
-		if _, err := ring.Verify(sig, bytes.NewReader(signed)); err == nil && !bytes.Equal(signed, data) {
+		var err error
+		rpmtest.BoundAllocs(t, rpmtest.MaxFuzzAlloc, func() { _, err = ring.Verify(sig, bytes.NewReader(signed)) })
+		if err == nil && !bytes.Equal(signed, data) {
 			t.Errorf("a signature over other data was accepted: %x over %q", sig, signed)
 		}
 	})

@@ -63,28 +63,39 @@ func (p *Package) VerifyHeaderDigests() (notes []string, err error) {
 	return nil, nil
 }
 
-// payloadDigest is one digest being computed.
+// payloadDigest is one digest being computed. A payload may be stored decompressed; it then has the alternative value. That is
+// rpm's rule: what counts are always the bytes as they are.
 type payloadDigest struct {
-	what string
-	want string
-	hash hash.Hash
+	what      string
+	want, alt string // alt may be empty, or stand alone
+	hash      hash.Hash
 }
 
+func (d *payloadDigest) sum() string { return hex.EncodeToString(d.hash.Sum(nil)) }
+
 func (d *payloadDigest) ok() bool {
-	return strings.EqualFold(hex.EncodeToString(d.hash.Sum(nil)), d.want)
+	return strings.EqualFold(d.sum(), d.want) || d.alternative()
+}
+
+// alternative reports whether only the digest of the decompressed payload matches.
+func (d *payloadDigest) alternative() bool {
+	sum := d.sum()
+	return !strings.EqualFold(sum, d.want) && strings.EqualFold(sum, d.alt)
 }
 
 func (d *payloadDigest) mismatch() error {
-	return fmt.Errorf("payload digest mismatch: %s is %x, the package says %s", d.what, d.hash.Sum(nil), d.want)
+	want := d.want
+	if want == "" {
+		want = d.alt + ", decompressed"
+	}
+	return fmt.Errorf("payload digest mismatch: %s is %s, the package says %s", d.what, d.sum(), want)
 }
 
-// PayloadCheck computes the digests of a payload while it streams. Feed the compressed bytes to Packed and the decompressed ones
-// to Plain, all of them, then call Finish. The two writers may be used by different goroutines.
+// PayloadCheck computes the digests of a payload while it streams. Feed all its bytes, as they are, to Packed, then call Finish.
 type PayloadCheck struct {
 	nevra  string
 	noted  bool // the header has no digest of its own
 	packed []*payloadDigest
-	plain  []*payloadDigest
 	legacy []*payloadDigest // MD5 over header and payload
 	size   int64            // compressed bytes seen
 	want   int64            // header and payload size by the signature header, -1 if not told
@@ -103,20 +114,18 @@ func NewPayloadCheck(p *Package) (*PayloadCheck, error) {
 		algo = values[0]
 	}
 	for _, d := range []struct {
-		tag  Tag
-		algo uint32
-		to   *[]*payloadDigest
+		tag, alt Tag
+		algo     uint32
 	}{
-		{TagPayloadDigest, algo, &c.packed}, {TagPayloadDigestAlt, algo, &c.plain},
-		{TagPayloadSHA512, HashSHA512, &c.packed}, {TagPayloadSHA512Alt, HashSHA512, &c.plain},
-		{TagPayloadSHA3, HashSHA3256, &c.packed}, {TagPayloadSHA3Alt, HashSHA3256, &c.plain},
+		{TagPayloadDigest, TagPayloadDigestAlt, algo}, {TagPayloadSHA512, TagPayloadSHA512Alt, HashSHA512},
+		{TagPayloadSHA3, TagPayloadSHA3Alt, HashSHA3256},
 	} {
-		if err := addDigest(p.Main, d.tag, d.algo, d.to); err != nil {
+		if err := c.addDigest(p.Main, d.tag, d.alt, d.algo); err != nil {
 			return nil, fmt.Errorf("%s: reading payload digest: %w", c.nevra, err)
 		}
 	}
 	c.noted = !p.hasHeaderDigest()
-	if len(c.packed)+len(c.plain) == 0 || c.noted {
+	if len(c.packed) == 0 || c.noted {
 		if err := c.addLegacy(p); err != nil {
 			return nil, fmt.Errorf("%s: reading payload digest: %w", c.nevra, err)
 		}
@@ -135,24 +144,41 @@ func newFullCheck(p *Package) (*PayloadCheck, error) {
 	return c, err
 }
 
-// addDigest reads a digest, which is a string array in format 4 and a string in some packages of format 6.
-func addDigest(h *Header, tag Tag, algo uint32, to *[]*payloadDigest) error {
-	values, ok, err := h.Argv(tag)
-	if err != nil || !ok {
+// addDigest adds the digest under tag, the one under alt, or both.
+func (c *PayloadCheck) addDigest(h *Header, tag, alt Tag, algo uint32) error {
+	want, err := digestValue(h, tag, algo)
+	if err != nil {
 		return err
 	}
-	if len(values) != 1 {
-		return fmt.Errorf("%s has %d elements, wanted 1", tag, len(values))
+	other, err := digestValue(h, alt, algo)
+	if err != nil || want == "" && other == "" {
+		return err
 	}
 	sum, name, err := NewHash(algo)
 	if err != nil {
 		return fmt.Errorf("%s: %w", tag, err)
 	}
-	if len(values[0]) != 2*sum.Size() {
-		return fmt.Errorf("%s is %q, which is no %s", tag, values[0], name)
-	}
-	*to = append(*to, &payloadDigest{name, values[0], sum})
+	c.packed = append(c.packed, &payloadDigest{name, want, other, sum})
 	return nil
+}
+
+// digestValue reads a digest, which is a string array in format 4 and a string in some packages of format 6; "" if there is none.
+func digestValue(h *Header, tag Tag, algo uint32) (string, error) {
+	values, ok, err := h.Argv(tag)
+	if err != nil || !ok {
+		return "", err
+	}
+	if len(values) != 1 {
+		return "", fmt.Errorf("%s has %d elements, wanted 1", tag, len(values))
+	}
+	sum, name, err := NewHash(algo)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", tag, err)
+	}
+	if len(values[0]) != 2*sum.Size() {
+		return "", fmt.Errorf("%s is %q, which is no %s", tag, values[0], name)
+	}
+	return values[0], nil
 }
 
 func (c *PayloadCheck) addLegacy(p *Package) error {
@@ -163,7 +189,7 @@ func (c *PayloadCheck) addLegacy(p *Package) error {
 	if err != nil {
 		return err
 	}
-	if ok && len(c.packed)+len(c.plain) == 0 {
+	if ok && len(c.packed) == 0 {
 		if size > 1<<62 {
 			return fmt.Errorf("size %d of header and payload", size)
 		}
@@ -178,7 +204,7 @@ func (c *PayloadCheck) addLegacy(p *Package) error {
 		return err
 	}
 	h.Write(p.Main.Raw())
-	c.legacy = append(c.legacy, &payloadDigest{name + " of header and payload", hex.EncodeToString(md5Sum), h})
+	c.legacy = append(c.legacy, &payloadDigest{name + " of header and payload", hex.EncodeToString(md5Sum), "", h})
 	return nil
 }
 
@@ -186,7 +212,7 @@ type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
-// Packed takes the compressed payload.
+// Packed takes the payload as it is in the package.
 func (c *PayloadCheck) Packed() io.Writer {
 	return writerFunc(func(b []byte) (int, error) {
 		c.size += int64(len(b))
@@ -199,50 +225,28 @@ func (c *PayloadCheck) Packed() io.Writer {
 	})
 }
 
-// Plain takes the decompressed payload.
-func (c *PayloadCheck) Plain() io.Writer {
-	return writerFunc(func(b []byte) (int, error) {
-		for _, d := range c.plain {
-			d.hash.Write(b)
-		}
-		return len(b), nil
-	})
-}
-
-// wantsPlain reports whether the outcome depends on the digests of the decompressed payload, after all of it went to Packed.
-func (c *PayloadCheck) wantsPlain() bool {
-	return len(c.plain) > 0 && (len(c.packed) == 0 || firstFailure(c.packed) != nil)
-}
-
 // ErrNoPayloadDigest is returned by Finish for a package that has nothing to check its payload against.
 var ErrNoPayloadDigest = errors.New("the package has no digest of its payload")
 
-// Finish compares. As in rpm, the digests of the compressed payload or those of the decompressed one must match, not both: a
-// payload may have been recompressed; that is noted.
+// Finish compares. A payload that was stored decompressed after it was built is noted.
 func (c *PayloadCheck) Finish() (notes []string, err error) {
 	if c.want >= 0 && c.want != c.header+c.size {
 		return nil, fmt.Errorf("%s: truncated or padded: header and payload are %d bytes, the package says %d", c.nevra, c.header+c.size, c.want)
 	}
-	if failed := firstFailure(c.legacy); failed != nil {
-		return nil, fmt.Errorf("%s: %w", c.nevra, failed)
+	for _, list := range [][]*payloadDigest{c.packed, c.legacy} {
+		if failed := firstFailure(list); failed != nil {
+			return nil, fmt.Errorf("%s: %w", c.nevra, failed)
+		}
 	}
 	if c.noted && len(c.legacy) > 0 {
 		notes = append(notes, noteWeakHeaderMD5)
 	}
 	switch {
-	case len(c.packed)+len(c.plain) > 0:
-		failed := firstFailure(c.packed)
-		if len(c.packed) > 0 && failed == nil {
-			return notes, nil
+	case len(c.packed) > 0:
+		if c.packed[0].alternative() {
+			notes = append(notes, "payload verified by the digest of its decompressed form")
 		}
-		plainFailed := firstFailure(c.plain)
-		if len(c.plain) == 0 || plainFailed != nil {
-			if failed == nil {
-				failed = plainFailed
-			}
-			return nil, fmt.Errorf("%s: %w", c.nevra, failed)
-		}
-		return append(notes, "payload verified by the digest of its decompressed form only"), nil
+		return notes, nil
 	case len(c.legacy) > 0:
 		return append(notes, noteWeakPayload), nil
 	}

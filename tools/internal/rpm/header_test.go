@@ -345,33 +345,47 @@ func FuzzPackage(f *testing.F) {
 		Triggers:   []rpmtest.Trigger{{Moment: rpm.SenseTriggerIn, Conditions: []string{"b"}, Body: "t"}},
 	}))
 	f.Add(rpmtest.Build(rpmtest.Package{Name: "old", Format: 3}))
+	f.Add(rpmtest.Build(rpmtest.Package{Name: "six", Format: 6, Files: []rpmtest.File{{Path: "/a", Data: "x", Caps: "cap_chown=ep"}},
+		SigTags: []rpmtest.Value{{Tag: rpm.SigFileSigs, V: []string{"03"}}}}))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := rpm.ReadPackage(bytes.NewReader(data))
-		if err != nil {
-			return
-		}
-		var head bytes.Buffer
-		if err := p.WriteHeaders(&head); err != nil || !bytes.Equal(head.Bytes(), data[:p.HeaderEnd]) {
-			t.Errorf("headers were not kept: %v", err)
-		}
-		again, err := rpm.ParseHeader(p.Main.Raw())
-		if err != nil || len(again.Entries()) != p.Main.IndexCount() {
-			t.Errorf("the raw header does not parse again: %v", err)
-		}
-		for _, e := range p.Main.Entries() {
-			p.Main.RawData(e)
-		}
-		files, err := rpm.Files(p.Main)
-		for i := range files {
-			if err := rpm.CheckPath(files[i].Path); err != nil {
-				t.Error(err)
-			}
-		}
-		rpm.Dependencies(p.Main)
-		rpm.Provides(p.Main)
-		rpm.Scriptlets(p.Main)
-		p.VerifyHeaderDigests()
-		p.NEVRA()
-		_ = err
+		rpmtest.BoundAllocs(t, rpmtest.MaxFuzzAlloc, func() { usePackage(t, data) })
 	})
+}
+
+// usePackage reads everything a package says before its payload.
+func usePackage(t *testing.T, data []byte) {
+	p, err := rpm.ReadPackage(bytes.NewReader(data))
+	if err != nil {
+		return
+	}
+	var head bytes.Buffer
+	if err := p.WriteHeaders(&head); err != nil || !bytes.Equal(head.Bytes(), data[:p.HeaderEnd]) {
+		t.Errorf("headers were not kept: %v", err)
+	}
+	again, err := rpm.ParseHeader(p.Main.Raw())
+	if err != nil || len(again.Entries()) != p.Main.IndexCount() {
+		t.Errorf("the raw header does not parse again: %v", err)
+	}
+	for _, e := range p.Main.Entries() {
+		p.Main.RawData(e)
+	}
+	files, err := rpm.Files(p.Main)
+	for i := range files {
+		if err := rpm.CheckPath(files[i].Path); err != nil {
+			t.Error(err)
+		}
+	}
+	rpm.Dependencies(p.Main)
+	rpm.Provides(p.Main)
+	rpm.Scriptlets(p.Main)
+	p.VerifyHeaderDigests()
+	p.NEVRA()
+	p.IMASignatures(len(files))
+	if err == nil {
+		rpm.ArchiveLimit(files)
+	}
+	if check, err := rpm.NewPayloadCheck(p); err == nil {
+		check.Packed().Write(data[p.HeaderEnd:])
+		check.Finish()
+	}
 }

@@ -61,9 +61,12 @@ func PayloadCompressor(h *Header) (string, error) {
 }
 
 // OpenPayload decompresses r. name is a value of PAYLOADCOMPRESSOR: gzip, bzip2, xz, lzma, zstd, none; for "" the first bytes
-// decide. Close frees the decoder and leaves r alone.
+// decide. A bare archive is read under any name. Close frees the decoder and leaves r alone.
 func OpenPayload(name string, r io.Reader) (io.ReadCloser, error) {
 	br := bufio.NewReaderSize(r, 64<<10)
+	if head, _ := br.Peek(4); string(head) == "0707" {
+		name = "none" // an archive, decompressed after it was built; no compressor's data starts so
+	}
 	if name == "" {
 		name = sniff(br)
 	}

@@ -161,7 +161,6 @@ func (s *signatureCheck) payload(payload io.Reader, v *Verdict) error {
 	if err != nil {
 		return err
 	}
-	again, start := seekable(payload)
 	r := io.TeeReader(payload, check.Packed())
 	var old []byte
 	var tag Tag
@@ -184,66 +183,11 @@ func (s *signatureCheck) payload(payload io.Reader, v *Verdict) error {
 	if _, err := io.Copy(io.Discard, r); err != nil {
 		return fmt.Errorf("verifying %s: reading payload: %w", s.p.NEVRA(), err)
 	}
-	if check.wantsPlain() {
-		err := errors.New("whether its content is right can be told of a file, not of a stream")
-		if again != nil {
-			err = digestPlain(s.p, again, start, check)
-		}
-		if failed := firstFailure(check.packed); err != nil && failed != nil {
-			err = fmt.Errorf("%w (%w)", failed, err)
-		}
-		if err != nil {
-			return fmt.Errorf("verifying %s: %w", s.p.NEVRA(), err)
-		}
-	}
 	notes, err := check.Finish()
 	if errors.Is(err, ErrNoPayloadDigest) && s.payloadSigned {
 		return nil
 	}
 	v.Notes = append(v.Notes, notes...)
-	return err
-}
-
-// seekable returns r if it can be read again from where it stands.
-func seekable(r io.Reader) (io.ReadSeeker, int64) {
-	s, ok := r.(io.ReadSeeker)
-	if !ok {
-		return nil, 0
-	}
-	start, err := s.Seek(0, io.SeekCurrent)
-	if err != nil {
-		return nil, 0
-	}
-	return s, start
-}
-
-// digestPlain decompresses the payload for the digests of its content. That is needed for recompressed payloads only, so a
-// first reading does without.
-func digestPlain(p *Package, r io.ReadSeeker, start int64, check *PayloadCheck) error {
-	if _, err := r.Seek(start, io.SeekStart); err != nil {
-		return fmt.Errorf("reading payload again: %w", err)
-	}
-	if _, err := PayloadCompressor(p.Main); err != nil {
-		return err
-	}
-	files, err := Files(p.Main)
-	if err != nil {
-		return err
-	}
-	limit, err := ArchiveLimit(files)
-	if err != nil {
-		return err
-	}
-	// The header names the first compressor, the bytes tell the last.
-	payload, err := OpenPayload("", r)
-	if err != nil {
-		return err
-	}
-	defer payload.Close()
-	n, err := io.Copy(check.Plain(), io.LimitReader(payload, limit+1))
-	if err == nil && n > limit {
-		err = fmt.Errorf("the payload expands to more than the %d bytes that its files need", limit)
-	}
 	return err
 }
 

@@ -59,7 +59,7 @@ func TestWeakDigests(t *testing.T) {
 	}
 }
 
-// TestRecompressedPayload: the digest of the content decides when that of the compressed bytes does not match.
+// TestRecompressedPayload: as in rpm, a payload may be stored decompressed, and in no other form than these two.
 func TestRecompressedPayload(t *testing.T) {
 	p := rpmtest.Package{Name: "a", Compressor: "gzip", Files: []rpmtest.File{{Path: "/a", Data: strings.Repeat("content ", 100)}},
 		OmitSig: []rpm.Tag{rpm.SigMD5}}
@@ -79,31 +79,23 @@ func TestRecompressedPayload(t *testing.T) {
 	}
 	head := original[:pkg.HeaderEnd]
 	changed := bytes.Replace(plain, []byte("content"), []byte("Content"), 1)
-	bomb := append(bytes.Clone(plain), make([]byte, 8<<20)...)
 	for _, test := range []struct {
 		summary string
 		payload []byte
-		stream  bool
 		note    string
 		err     string
 	}{
-		{"as built", original[pkg.HeaderEnd:], true, "", ""},
-		{"decompressed", plain, false, "payload verified by the digest of its decompressed form only", ""},
-		{"recompressed", rpmtest.Compress("xz", plain), false, "payload verified by the digest of its decompressed form only", ""},
-		{"recompressed, as a stream", rpmtest.Compress("xz", plain), true, "", "can be told of a file, not of a stream"},
-		{"changed", rpmtest.Compress("zstd", changed), false, "", "payload digest mismatch"},
-		{"a bomb", rpmtest.Compress("zstd", bomb), false, "", "expands to more than"},
+		{"as built", original[pkg.HeaderEnd:], "", ""},
+		{"decompressed", plain, "payload verified by the digest of its decompressed form", ""},
+		{"decompressed and changed", changed, "", "payload digest mismatch"},
+		{"recompressed", rpmtest.Compress("xz", plain), "", "payload digest mismatch"},
 	} {
 		whole := bytes.NewReader(append(bytes.Clone(head), test.payload...))
 		q, err := rpm.ReadPackage(whole)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var in io.Reader = whole
-		if test.stream {
-			in = io.MultiReader(whole)
-		}
-		v, err := rpm.VerifyPackage(q, in, nil, rpm.Policy{AllowUnsigned: true})
+		v, err := rpm.VerifyPackage(q, whole, nil, rpm.Policy{AllowUnsigned: true})
 		switch {
 		case test.err != "" && (err == nil || !strings.Contains(err.Error(), test.err)):
 			t.Errorf("%s: error %v", test.summary, err)

@@ -111,3 +111,23 @@ func TestOurReaderReadsWhatWeWrite(t *testing.T) {
 		t.Errorf("dependencies %+v", deps)
 	}
 }
+
+// recorder is a test that notes whether it failed.
+type recorder struct {
+	testing.TB
+	failed bool
+}
+
+func (r *recorder) Helper()               {}
+func (r *recorder) Errorf(string, ...any) { r.failed = true }
+
+func TestBoundAllocs(t *testing.T) {
+	var kept []byte
+	for _, n := range []int{1 << 10, 8 << 20} {
+		r := &recorder{TB: t}
+		BoundAllocs(r, 4<<20, func() { kept = make([]byte, n) })
+		if r.failed != (len(kept) > 4<<20) {
+			t.Errorf("%d bytes: failed %v", n, r.failed)
+		}
+	}
+}
