@@ -114,7 +114,7 @@ func (h *helper) ask(ctx context.Context, u *url.URL) (http.Header, error) {
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
-		if text := strings.TrimSpace(complaint.String()); text != "" {
+		if text := strings.TrimSpace(complaint.kept.String()); text != "" {
 			return nil, fmt.Errorf("%w: %s", err, text)
 		}
 		return nil, err
@@ -125,7 +125,7 @@ func (h *helper) ask(ctx context.Context, u *url.URL) (http.Header, error) {
 	var got struct {
 		Headers map[string][]string `json:"headers"`
 	}
-	if json.Unmarshal(answer.Bytes(), &got) != nil { // the error might show a password
+	if json.Unmarshal(answer.kept.Bytes(), &got) != nil { // the error might show a password
 		return nil, errors.New(`its answer is not of the form {"headers": {"name": ["value"]}}`)
 	}
 	header := http.Header{}
@@ -137,16 +137,16 @@ func (h *helper) ask(ctx context.Context, u *url.URL) (http.Header, error) {
 	return header, nil
 }
 
-// bounded keeps the first bytes of what is written.
+// bounded keeps the first bytes of what is written. It hides the buffer, whose ReadFrom knows no limit.
 type bounded struct {
-	bytes.Buffer
+	kept  bytes.Buffer
 	limit int
 	more  bool
 }
 
 func (b *bounded) Write(p []byte) (int, error) {
-	n := min(len(p), b.limit-b.Len())
+	n := min(len(p), b.limit-b.kept.Len())
 	b.more = b.more || n < len(p)
-	b.Buffer.Write(p[:n])
+	b.kept.Write(p[:n])
 	return len(p), nil
 }
