@@ -86,24 +86,37 @@ func (r *resolver) noBinary(q *request, p *pkg, pattern string) error {
 	if owners := r.ownersOf(pattern); len(owners) > 0 {
 		return cli.Hint(err, "package %s has it: rpm = \"@%s//%s\"", strings.Join(owners, " and package "), r.in.Spec.Release, owners[0])
 	}
-	var same, all []string
-	for i := range p.files {
-		if f := &p.files[i]; f.Type != pkgindex.TypeDir {
-			all = append(all, f.Path)
-			if rootfs.Base(f.Path) == rootfs.Base(pattern) {
-				same = append(same, f.Path)
-			}
-		}
-	}
-	slices.Sort(same)
-	near := same
-	if len(near) == 0 {
-		near = lockfile.NearMisses(pattern, all, maxNearMisses)
-	}
-	if len(near) > 0 {
+	if near := nearPaths(p, pattern); len(near) > 0 {
 		return cli.Hint(err, "did you mean %s?", strings.Join(near[:min(len(near), maxNearMisses)], " or "))
 	}
 	return cli.Hint(err, "the release knows no package with it; list what the package has with `rpm -qlp` or in its index.json")
+}
+
+// nearPaths lists files of the package that may have been meant: those of the same name, else of a similar name, else of a
+// similar path. The name says more than the directory.
+func nearPaths(p *pkg, pattern string) []string {
+	byName := map[string][]string{}
+	var names, paths []string
+	for i := range p.files {
+		if f := &p.files[i]; f.Type != pkgindex.TypeDir {
+			name := rootfs.Base(f.Path)
+			byName[name] = append(byName[name], f.Path)
+			names = append(names, name)
+			paths = append(paths, f.Path)
+		}
+	}
+	name := rootfs.Base(pattern)
+	if same := byName[name]; len(same) > 0 {
+		return slices.Sorted(slices.Values(same))
+	}
+	var near []string
+	for _, similar := range lockfile.NearMisses(name, names, maxNearMisses) {
+		near = append(near, slices.Sorted(slices.Values(byName[similar]))...)
+	}
+	if len(near) == 0 {
+		near = lockfile.NearMisses(pattern, paths, maxNearMisses)
+	}
+	return near
 }
 
 // ownersOf lists the packages that have the path: candidates, and for programs any package of the lock.

@@ -58,7 +58,7 @@ func TestMissing(t *testing.T) {
 func setuid(f pkgindex.File) pkgindex.File { f.Mode |= 0o4000; return f }
 
 func TestBadRequests(t *testing.T) {
-	all := world(pack("tar", exe("/usr/bin/tar"), flagged(pkgindex.FlagGhost, reg("/usr/bin/gtar"))), pack("rmt", exe("/usr/sbin/rmt")))
+	all := world(pack("tar", exe("/usr/bin/tar"), exe("/usr/sbin/tarcat"), flagged(pkgindex.FlagGhost, reg("/usr/bin/gtar"))), pack("rmt", exe("/usr/sbin/rmt")))
 	graph := func(in *Input) *Input {
 		in.Graph.Packages = map[string]selection.GraphNode{"iptables-nft": {}, "tar": {}}
 		in.Graph.Executables = map[string]string{"/usr/bin/xz": "xz"}
@@ -77,6 +77,8 @@ func TestBadRequests(t *testing.T) {
 	}{
 		{"a file that is misspelled", input(all, binary("//x:tar", "tar", "/usr/bin/tra")),
 			"//x:tar: binaries: tar-1-1.x86_64 has no file /usr/bin/tra", []string{"did you mean /usr/bin/tar?"}},
+		{"a misspelled name counts more than a path that looks alike", input(all, binary("//x:tar", "tar", "/usr/sbin/tarr")),
+			"//x:tar: binaries: tar-1-1.x86_64 has no file /usr/sbin/tarr", []string{"did you mean /usr/bin/tar?"}},
 		{"a file in the wrong directory", input(all, binary("//x:tar", "tar", "/usr/local/tar")),
 			"//x:tar: binaries: tar-1-1.x86_64 has no file /usr/local/tar", []string{"did you mean /usr/bin/tar?"}},
 		{"a file of another candidate", input(all, binary("//x:tar", "tar", "/sbin/rmt")),
