@@ -5,6 +5,7 @@ import (
 	"io"
 	"sort"
 
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rootfs"
 )
 
@@ -119,5 +120,5 @@ func WriteReport(w io.Writer, r *Report) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", " ")
-	return enc.Encode(r)
+	return enc.Encode(pkgindex.EscapeBytes(r))
 }
