@@ -89,29 +89,40 @@ func (b *entry) measure(e *env, runs int, out io.Writer) error {
 	if b.once {
 		runs = 1
 	}
-	ours, err := median(runs, func() (figure, error) { return b.ours(e) })
-	if reason, ok := skipped(err); ok {
-		fmt.Fprintf(out, "%s\tours\t-\t-\t-\t%s\n", name, reason)
+	var ours, peers []figure
+	var reason string
+	for range max(runs, 1) { // in turns, so that the load of the machine is fair to both
+		f, err := b.ours(e)
+		if why, ok := skipped(err); ok {
+			fmt.Fprintf(out, "%s\tours\t-\t-\t-\t%s\n", name, why)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		ours = append(ours, f)
+		if b.peer == nil || reason != "" {
+			continue
+		}
+		f, err = b.peer(e)
+		if why, ok := skipped(err); ok {
+			reason = why
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("peer: %w", err)
+		}
+		peers = append(peers, f)
+	}
+	our := median(ours)
+	show(out, name, "ours", our)
+	if len(peers) == 0 {
+		fmt.Fprintf(out, "\tpeer\t-\t-\t-\t%s\n", b.why+reason)
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	show(out, name, "ours", ours)
-	if b.peer == nil {
-		fmt.Fprintf(out, "\tpeer\t-\t-\t-\t%s\n", b.why)
-		return nil
-	}
-	peer, err := median(runs, func() (figure, error) { return b.peer(e) })
-	if reason, ok := skipped(err); ok {
-		fmt.Fprintf(out, "\tpeer\t-\t-\t-\t%s\n", reason)
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("peer: %w", err)
-	}
+	peer := median(peers)
 	peer.note = strings.TrimPrefix(fmt.Sprintf("%s; ours takes %.2fx its time, %.2fx its CPU", peer.note,
-		ours.wall.Seconds()/peer.wall.Seconds(), ours.cpu.Seconds()/peer.cpu.Seconds()), "; ")
+		our.wall.Seconds()/peer.wall.Seconds(), our.cpu.Seconds()/peer.cpu.Seconds()), "; ")
 	show(out, "", "peer", peer)
 	return nil
 }
@@ -124,21 +135,14 @@ func show(out io.Writer, name, who string, f figure) {
 	fmt.Fprintf(out, "%s\t%s\t%.2f s\t%.2f s\t%s\t%s\n", name, who, f.wall.Seconds(), f.cpu.Seconds(), peak, f.note)
 }
 
-func median(runs int, measure func() (figure, error)) (figure, error) {
-	var all []figure
-	for range max(runs, 1) {
-		f, err := measure()
-		if err != nil {
-			return figure{}, err
-		}
-		all = append(all, f)
-	}
+// median returns the run with the median time, with the largest peak memory of all.
+func median(all []figure) figure {
 	slices.SortFunc(all, func(a, b figure) int { return int(a.wall - b.wall) })
 	m := all[len(all)/2]
 	for _, f := range all {
 		m.peakKiB = max(m.peakKiB, f.peakKiB)
 	}
-	return m, nil
+	return m
 }
 
 func prepare() (*env, error) {
