@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -180,6 +182,9 @@ func (c *command) report(items []*item, outcomes []outcome, errs []error) error 
 	if c.layout == layoutDistdir {
 		fmt.Printf("to build from there: bazel build --distdir=%s\n", folder)
 	} else {
+		if strings.ContainsAny(folder, " \t\n") { // what separates folders in the variable
+			folder = (&url.URL{Scheme: "file", Path: folder}).String()
+		}
 		fmt.Printf("to build from there: bazel build --repo_env=SLIMRPM_MIRROR=%s\n", folder)
 	}
 	return nil
