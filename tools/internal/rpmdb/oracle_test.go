@@ -33,6 +33,8 @@ func rpmInstalls(t *testing.T, backend Backend, inputs []input, more ...string) 
 	dir, root := t.TempDir(), t.TempDir()
 	args := append(rootArgs(root), "--define", "_db_backend "+string(backend),
 		"--define", "_transaction_color 3", "--ignoresize",
+		// Since 4.19 rpm makes the accounts of sysusers.d even with --justdb.
+		"--define", "__systemd_sysusers true", "--define", "_tmppath "+dir,
 		"--justdb", "--nodeps", "--noscripts", "--notriggers", "--noorder", "--ignorearch", "--nosignature", "-i")
 	args = append(args, more...)
 	for i, in := range inputs {
