@@ -13,7 +13,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -23,7 +22,10 @@ import (
 	"strings"
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/strictjson"
 )
+
+const maxSpecBytes = 1 << 20
 
 // Spec says what an image must be and do. Paths are relative to the working directory (runfiles under Bazel).
 type Spec struct {
@@ -64,14 +66,13 @@ func run(args []string) error {
 	if err := cli.Parse(fs, args); err != nil {
 		return err
 	}
-	data, err := os.ReadFile(*specPath)
+	file, err := os.Open(*specPath)
 	if err != nil {
 		return fmt.Errorf("reading spec: %w", err)
 	}
+	defer file.Close()
 	var spec Spec
-	dec := json.NewDecoder(strings.NewReader(string(data)))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&spec); err != nil {
+	if err := strictjson.Decode(file, maxSpecBytes, &spec); err != nil {
 		return fmt.Errorf("reading spec %s: %w", *specPath, err)
 	}
 	if reason := unusable(); reason != "" {

@@ -1,7 +1,6 @@
 package check
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"path"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/lockfile"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/strictjson"
 )
 
 // Schema is the version of the spec.
@@ -39,13 +39,8 @@ type Spec struct {
 // ReadSpec decodes a spec strictly and checks it. name is used in errors.
 func ReadSpec(r io.Reader, name string) (*Spec, error) {
 	var s Spec
-	dec := json.NewDecoder(io.LimitReader(r, maxSpecBytes))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&s); err != nil {
+	if err := strictjson.Decode(r, maxSpecBytes, &s); err != nil {
 		return nil, fmt.Errorf("reading spec %s: %w", name, err)
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, fmt.Errorf("reading spec %s: more than one value", name)
 	}
 	if err := s.check(); err != nil {
 		return nil, fmt.Errorf("reading spec %s: %w", name, err)

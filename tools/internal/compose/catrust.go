@@ -128,14 +128,8 @@ func (c *composer) debianTrust() error {
 			return err
 		}
 	}
-	links, err := catrust.HashLinks(files)
-	if err != nil {
+	if err := c.putHashLinks(debianStore, files); err != nil {
 		return err
-	}
-	for _, l := range links {
-		if err := c.putLink(debianStore+"/"+l.Name, l.Target, "ca_trust"); err != nil {
-			return err
-		}
 	}
 	return c.rewrite(debianStore+"/ca-certificates.crt", bundle.Bytes(), &rootfs.Entry{Mode: 0o644}, "ca_trust")
 }
@@ -221,16 +215,24 @@ func (c *composer) p11kitTrust() error {
 			return err
 		}
 	}
+	if err := c.putHashLinks(hashDir, files); err != nil {
+		return err
+	}
+	return c.rewrite(p11kitStore+"/tls-ca-bundle.pem", bundle.Bytes(), &rootfs.Entry{Mode: 0o444}, "ca_trust")
+}
+
+// putHashLinks makes the links by which OpenSSL finds the certificates of dir; files are their DER encodings by name.
+func (c *composer) putHashLinks(dir string, files map[string][]byte) error {
 	links, err := catrust.HashLinks(files)
 	if err != nil {
 		return err
 	}
 	for _, l := range links {
-		if err := c.putLink(hashDir+"/"+l.Name, l.Target, "ca_trust"); err != nil {
+		if err := c.putLink(dir+"/"+l.Name, l.Target, "ca_trust"); err != nil {
 			return err
 		}
 	}
-	return c.rewrite(p11kitStore+"/tls-ca-bundle.pem", bundle.Bytes(), &rootfs.Entry{Mode: 0o444}, "ca_trust")
+	return nil
 }
 
 func (c *composer) p11kitAuthorities() ([]authority, error) {

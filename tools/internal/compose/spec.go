@@ -1,12 +1,13 @@
 package compose
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"path"
 	"strconv"
 	"strings"
+
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/strictjson"
 )
 
 // SpecSchema is the version of the rootfs spec.
@@ -161,13 +162,8 @@ type Anchor struct {
 // ReadSpec decodes a spec strictly and checks it. name is used in errors.
 func ReadSpec(r io.Reader, name string) (*Spec, error) {
 	var s Spec
-	dec := json.NewDecoder(io.LimitReader(r, maxSpecBytes))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&s); err != nil {
+	if err := strictjson.Decode(r, maxSpecBytes, &s); err != nil {
 		return nil, fmt.Errorf("reading spec %s: %w", name, err)
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, fmt.Errorf("reading spec %s: more than one value", name)
 	}
 	if err := s.check(); err != nil {
 		return nil, fmt.Errorf("reading spec %s: %w", name, err)

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/strictjson"
 )
 
 // MaxLockBytes bounds rpms.lock.json; a lock of 10,000 packages has about 10 MB.
@@ -46,13 +47,8 @@ func read(r io.Reader) (*Lock, error) {
 		return nil, fmt.Errorf("schema %d, this tool reads %d", *head.Schema, Schema)
 	}
 	l := new(Lock)
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(l); err != nil {
+	if err := strictjson.Decode(bytes.NewReader(data), int64(len(data)), l); err != nil {
 		return nil, errors.New(strings.TrimPrefix(err.Error(), "json: "))
-	}
-	if dec.More() {
-		return nil, errors.New("there is data after the lock")
 	}
 	return l, l.Validate()
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/strictjson"
 )
 
 // maxBytes bounds each of the files; a graph of 100,000 packages has about 30 MB.
@@ -52,13 +53,8 @@ func Write(w io.Writer, s *Selection) error {
 }
 
 func decode(r io.Reader, v any, check func() error) error {
-	dec := json.NewDecoder(io.LimitReader(r, maxBytes))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(v); err != nil {
+	if err := strictjson.Decode(r, maxBytes, v); err != nil {
 		return err
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return fmt.Errorf("more than one value")
 	}
 	if err := pkgindex.UnescapeBytes(v); err != nil {
 		return err
