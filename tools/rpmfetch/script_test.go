@@ -63,7 +63,8 @@ func serveFiles(t *testing.T, dir string) string {
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
+		Dir:           "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			url := serveFiles(t, e.WorkDir)
 			e.Setenv("URL", url)
