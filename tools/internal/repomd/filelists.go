@@ -18,7 +18,7 @@ type FoundFile struct {
 // The document is not kept: it is several times as large as primary.xml and seldom needed.
 func ScanFilelists(r io.Reader, wanted map[string]bool) ([]FoundFile, error) {
 	var found []FoundFile
-	c := newChunker(r, "filelists")
+	c := newChunker(r, "filelists", "package")
 	var scratch []byte
 	for n := 1; ; n++ {
 		chunk, err := c.next()

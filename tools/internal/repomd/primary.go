@@ -103,7 +103,7 @@ const (
 // ParsePrimary reads an uncompressed primary.xml. Source packages (arch "src", "nosrc") are left out.
 func ParsePrimary(r io.Reader) (*Primary, error) {
 	p := &Primary{Strings: NewStrings(), EVRs: make([]evr.EVR, 1), evrIDs: map[evrKey]uint32{}}
-	c := newChunker(r, "metadata")
+	c := newChunker(r, "metadata", "package")
 	parser := primaryParser{p: p}
 	for {
 		chunk, err := c.next()

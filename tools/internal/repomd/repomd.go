@@ -1,8 +1,9 @@
-// Package repomd reads the metadata of RPM repositories as createrepo_c writes it: repomd.xml, primary.xml, filelists.xml.
+// Package repomd reads the metadata of RPM repositories as createrepo_c writes it: repomd.xml, primary.xml, filelists.xml
+// and updateinfo.xml; modules.yaml is read by the package modulemd.
 //
 // There is no formal specification; the sources are createrepo_c's output and the schemas of openSUSE's libzypp. primary.xml
 // is read by a byte scanner, because encoding/xml takes ten times as long, which a user of a 100 MB document notices. The
-// scanner takes XML as the tools of the field write it: no DTD, no CDATA, no comments inside a package, UTF-8.
+// scanner takes XML as the tools of the field write it: UTF-8, no DTD, and no CDATA nor comments inside a package.
 //
 // Nothing here trusts its input: every length and count has a bound and everything that is not understood is an error.
 // Verification of signatures and checksums is the caller's, before parsing.

@@ -12,47 +12,73 @@ import (
 // maxPackageXML bounds the text of one <package> element; kernel source packages have filelists of some megabytes.
 const maxPackageXML = 128 << 20
 
-// chunker cuts a metadata document into its <package>…</package> texts through a sliding window.
+// chunker cuts a metadata document into the texts of its main elements, <package>…</package> in most, through a sliding window.
 type chunker struct {
 	r          io.Reader
 	buf        []byte
 	start, end int // unread part of buf
 	eof        bool
 	root       string
+	element    string
+	open       []byte // "<package"
+	close      []byte // "</package>"
 	opened     bool
+	empty      bool // the root element has no content
 }
 
-func newChunker(r io.Reader, root string) *chunker {
-	return &chunker{r: r, buf: make([]byte, 256<<10), root: root}
+func newChunker(r io.Reader, root, element string) *chunker {
+	return &chunker{
+		r: r, buf: make([]byte, 256<<10), root: root, element: element, open: []byte("<" + element), close: []byte("</" + element + ">"),
+	}
 }
 
-var (
-	packageOpen  = []byte("<package")
-	packageClose = []byte("</package>")
-)
-
-// next returns the next package element, valid until the following call; io.EOF after the root element was closed.
+// next returns the next element, valid until the following call; io.EOF after the root element was closed.
 func (c *chunker) next() ([]byte, error) {
 	if err := c.openRoot(); err != nil {
 		return nil, err
 	}
-	begin, err := c.find(packageOpen, 0)
+	begin, err := c.findOpen()
 	if err == io.EOF {
 		return nil, c.closeRoot()
 	} else if err != nil {
 		return nil, err
 	}
 	c.start += begin
-	size, err := c.find(packageClose, len(packageOpen))
+	size, err := c.find(c.close, len(c.open))
 	if err == io.EOF {
-		return nil, fmt.Errorf("a <package> element is cut off: %w", io.ErrUnexpectedEOF)
+		return nil, fmt.Errorf("a <%s> element is cut off: %w", c.element, io.ErrUnexpectedEOF)
 	} else if err != nil {
 		return nil, err
 	}
-	size += len(packageClose)
+	size += len(c.close)
 	chunk := c.buf[c.start : c.start+size]
 	c.start += size
 	return chunk, nil
+}
+
+// findOpen is find for the start tag of the main element, whose name may begin others (<update>, <updated>), outside of comments.
+func (c *chunker) findOpen() (int, error) {
+	for from := 0; ; {
+		at, err := c.find([]byte("<"), from)
+		if err != nil {
+			return 0, err
+		}
+		if _, err := c.find(nil, at+len(c.open)+1); err != nil && err != io.EOF {
+			return 0, err
+		}
+		tag := c.buf[c.start+at : c.end]
+		from = at + 1
+		switch {
+		case bytes.HasPrefix(tag, []byte("<!--")):
+			end, err := c.find([]byte("-->"), at+len("<!--"))
+			if err != nil {
+				return 0, err
+			}
+			from = end
+		case bytes.HasPrefix(tag, c.open) && len(tag) > len(c.open) && (tag[len(c.open)] == '>' || isSpace(tag[len(c.open)])):
+			return at, nil
+		}
+	}
 }
 
 // openRoot reads up to the root element and checks its name.
@@ -79,13 +105,11 @@ func (c *chunker) openRoot() error {
 		if tag[1] == '?' || tag[1] == '!' {
 			continue
 		}
-		name, _, _ := cutTag(tag[1 : len(tag)-1])
+		name, _, _ := cutTag(bytes.TrimSuffix(tag[1:len(tag)-1], []byte("/")))
 		if string(name) != c.root {
 			return fmt.Errorf("the root element is <%.40s>, not <%s>", name, c.root)
 		}
-		if bytes.HasSuffix(tag, []byte("/>")) {
-			return fmt.Errorf("the root element <%s> is empty", c.root)
-		}
+		c.empty = bytes.HasSuffix(tag, []byte("/>"))
 		c.opened = true
 		return nil
 	}
@@ -93,7 +117,7 @@ func (c *chunker) openRoot() error {
 
 // closeRoot reports io.EOF when the rest of the document closes the root element.
 func (c *chunker) closeRoot() error {
-	if !bytes.Contains(c.buf[c.start:c.end], []byte("</"+c.root+">")) {
+	if !c.empty && !bytes.Contains(c.buf[c.start:c.end], []byte("</"+c.root+">")) {
 		return fmt.Errorf("the end tag </%s> is missing: %w", c.root, io.ErrUnexpectedEOF)
 	}
 	return io.EOF
@@ -112,7 +136,7 @@ func (c *chunker) find(needle []byte, from int) (int, error) {
 			return 0, io.EOF
 		}
 		if c.end-c.start > maxPackageXML {
-			return 0, fmt.Errorf("a <package> element is longer than %d bytes", maxPackageXML)
+			return 0, fmt.Errorf("a <%s> element is longer than %d bytes", c.element, maxPackageXML)
 		}
 		if err := c.fill(); err != nil {
 			return 0, err
@@ -156,6 +180,8 @@ type tags struct {
 	text  []byte // what follows the tag up to the next one, raw
 	depth int
 	err   error
+	// skips passes over comments and CDATA sections, which then are no part of any text.
+	skips bool
 }
 
 // maxDepth bounds the nesting of elements; createrepo's documents nest five deep.
@@ -163,14 +189,19 @@ const maxDepth = 32
 
 // next steps to the next tag. It returns false at the end or on an error, which err then holds.
 func (t *tags) next() bool {
-	lt := bytes.IndexByte(t.rest, '<')
-	if lt < 0 {
-		if t.depth != 0 && t.err == nil {
-			t.err = errors.New("unbalanced tags")
+	for {
+		lt := bytes.IndexByte(t.rest, '<')
+		if lt < 0 {
+			if t.depth != 0 && t.err == nil {
+				t.err = errors.New("unbalanced tags")
+			}
+			return false
 		}
-		return false
+		t.rest = t.rest[lt+1:]
+		if !t.skips || !t.skip("!--", "-->") && !t.skip("![CDATA[", "]]>") {
+			break
+		}
 	}
-	t.rest = t.rest[lt+1:]
 	if len(t.rest) > 0 && (t.rest[0] == '!' || t.rest[0] == '?') {
 		t.err = errors.New("comments, CDATA and processing instructions are not expected inside a package")
 		return false
@@ -205,6 +236,18 @@ func (t *tags) next() bool {
 		t.text = t.rest[:lt]
 	}
 	return true
+}
+
+// skip steps over a comment or CDATA section whose "<" was read.
+func (t *tags) skip(begin, end string) bool {
+	if !bytes.HasPrefix(t.rest, []byte(begin)) {
+		return false
+	}
+	i := bytes.Index(t.rest[len(begin):], []byte(end))
+	if i >= 0 {
+		t.rest = t.rest[len(begin)+i+len(end):]
+	}
+	return i >= 0
 }
 
 // tagEnd finds the ">" that ends a tag, stepping over quoted attribute values.
