@@ -19,6 +19,8 @@ type UnknownRootError struct {
 	Near []string
 	// Excluded is why every candidate is out, when exclusions are the reason.
 	Excluded string
+
+	held []string // names of held packages of which another version would do
 }
 
 func (e *UnknownRootError) Error() string {
@@ -52,7 +54,7 @@ func (p *problem) checkRoots() error {
 			continue
 		}
 		e := &UnknownRootError{Root: root.Text, Arch: p.u.Arch}
-		e.Excluded = p.whyExcluded(root.expr)
+		e.Excluded, e.held = p.whyExcluded(root.expr), p.heldFor(root.expr)
 		if e.Excluded == "" {
 			e.Elsewhere = slices.Clone(p.u.foreign[root.expr.Name])
 			slices.Sort(e.Elsewhere)
@@ -107,6 +109,8 @@ func (p *problem) whyExcluded(e *Expr) string {
 type Conflict struct {
 	Arch  string
 	Facts []string
+
+	held []string // names of held packages that the facts are about
 }
 
 func (c *Conflict) Error() string {
@@ -115,7 +119,7 @@ func (c *Conflict) Error() string {
 
 func (p *problem) explain(conflict int) error {
 	facts := p.minimal(p.sat.culprits(conflict))
-	c := &Conflict{Arch: p.u.Arch}
+	c := &Conflict{Arch: p.u.Arch, held: p.heldIn(facts)}
 	// the story is told from the roots down
 	slices.SortStableFunc(facts, func(a, b int) int { return int(p.facts[a].kind) - int(p.facts[b].kind) })
 	for _, n := range p.inOrder(facts) {

@@ -31,6 +31,7 @@ func (s *search) prune(candidates []int) []int {
 	if len(candidates) < 2 {
 		return candidates
 	}
+	candidates = s.pruneHeld(candidates)
 	u := s.u
 	best := u.priority(candidates[0])
 	for _, c := range candidates[1:] {

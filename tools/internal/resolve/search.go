@@ -11,6 +11,7 @@ type search struct {
 	*problem
 	branches []branch
 	cursor   int // index into choices of the next rule to look at
+	keptTo   int // see keep
 }
 
 // branch remembers the candidates that were not taken when a decision was made on top of a level.
@@ -42,8 +43,9 @@ func (s *search) run() (conflict int, tooLong bool) {
 			}
 			s.sat.learn(conflict)
 			s.dropBranches()
+			s.keptTo = 0
 		}
-		if !s.root() && !s.dependency() && !(s.weak && s.optional()) && !s.minimise() {
+		if !s.root() && !s.keep() && !s.dependency() && !(s.weak && s.optional()) && !s.minimise() {
 			return -1, false
 		}
 	}
@@ -144,6 +146,7 @@ func (s *search) minimise() bool {
 				b.rest = slices.Delete(slices.Clone(b.rest), j, j+1)
 				s.branches = s.branches[:i+1]
 				s.sat.undo(level)
+				s.keptTo = 0
 				s.sat.decide(lit(c + 1))
 				return true
 			}

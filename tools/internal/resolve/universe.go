@@ -33,9 +33,10 @@ type Package struct {
 	Source     *repomd.Package
 	Excluded   string // why it may not be taken; empty when it may
 
-	name repomd.ID // in Universe.strings
-	evr  evr.EVR
-	noa  bool // noarch
+	name   repomd.ID // in Universe.strings
+	evr    evr.EVR
+	noa    bool // noarch
+	byHold bool // Excluded in favour of a held package, see Holding
 }
 
 // Universe is an index over the packages that may be installed on one architecture.
@@ -55,6 +56,8 @@ type Universe struct {
 	ranges   map[repomd.ID][2]int
 	foreign  map[string][]string // names that only other architectures have
 	cache    map[depKey][]int
+	held     map[int]bool // see Holding
+	keepAll  bool
 }
 
 type provide struct {
