@@ -58,18 +58,15 @@ func refuse(spec *check.Spec, findings []check.Finding) error {
 	if len(findings) == 1 {
 		lines[0] = fmt.Sprintf("checking %s: 1 finding", spec.Label)
 	}
-	example := ""
 	for _, f := range findings {
 		lines = append(lines, f.String())
-		if example == "" && f.Code != check.UnusedAllow {
-			example = f.Code + ":" + f.Path
-		}
 	}
 	err := fmt.Errorf("%s", strings.Join(lines, "\n"))
-	if example == "" {
-		return err
+	advice := check.Advice(findings)
+	for i := range advice {
+		err = cli.Hint(err, "%s", advice[len(advice)-1-i]) // the outermost is shown first
 	}
-	return cli.Hint(err, "to allow one, say why in the BUILD file: check = {\"allow\": {%q: \"reason\"}}", example)
+	return err
 }
 
 func readFile[T any](name string, decode func(r io.Reader, name string) (*T, error)) (*T, error) {

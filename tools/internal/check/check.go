@@ -7,50 +7,27 @@ package check
 
 import (
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/lockfile"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rootfs"
 )
 
-// Codes of findings.
-const (
-	MissingSoname       = "missing-soname"
-	MissingVersion      = "missing-version"
-	MissingInterpreter  = "missing-interpreter"
-	DanglingSymlink     = "dangling-symlink"
-	EscapingSymlink     = "escaping-symlink"
-	Shell               = "shell"
-	SetUID              = "setuid"
-	SetGID              = "setgid"
-	Capabilities        = "capabilities"
-	WorldWritable       = "world-writable"
-	DeviceNode          = "device-node"
-	OwnerUnknown        = "owner-unknown"
-	PasswdGroupMismatch = "passwd-group-mismatch"
-	ShadowMismatch      = "passwd-shadow-mismatch"
-	RPMNewLeftover      = "rpmnew-leftover"
-	Leftover            = "leftover"
-	UserUnknown         = "user-unknown"
-	SizeBudget          = "size-budget"
-	UnusedAllow         = "unused-allow"
-)
-
-// Codes lists all codes.
-var Codes = []string{Capabilities, DanglingSymlink, DeviceNode, EscapingSymlink, Leftover, MissingInterpreter, MissingSoname,
-	MissingVersion, OwnerUnknown, PasswdGroupMismatch, ShadowMismatch, RPMNewLeftover, SetGID, SetUID, Shell, SizeBudget, UnusedAllow,
-	UserUnknown, WorldWritable}
-
-// Finding is one problem. Reason is why it is allowed, "" if it is not.
+// Finding is one problem. Owners are the packages that own the path, or who else put it there. Reason is why it is allowed,
+// "" if it is not.
 type Finding struct {
 	Code, Path, Message string
+	Owners              string
 	Reason              string
 }
 
 func (f Finding) String() string {
 	text := fmt.Sprintf("%s %s: %s", f.Code, f.Path, f.Message)
+	if f.Owners != "" {
+		text += " [" + f.Owners + "]"
+	}
 	if f.Reason != "" {
 		text = "allowed: " + text + " (" + f.Reason + ")"
 	}
@@ -66,23 +43,29 @@ type checker struct {
 }
 
 func (c *checker) add(code, path, format string, args ...any) {
-	c.findings = append(c.findings, Finding{Code: code, Path: path, Message: fmt.Sprintf(format, args...)})
+	f := Finding{Code: code, Path: path, Message: fmt.Sprintf(format, args...)}
+	if e := c.fs.Get(path); e != nil {
+		f.Owners = strings.Join(e.Owners, ", ")
+	}
+	c.findings = append(c.findings, f)
 }
 
 // Check returns all findings, sorted by code, path and message, the allowed ones with their reasons.
 func Check(spec *Spec, tree *rootfs.Tree) []Finding {
 	c := &checker{spec: spec, tree: tree, fs: rootfs.NewFS(tree.Entries)}
-	size := int64(0)
-	for _, e := range tree.Entries {
-		c.entry(e)
-		if e.Type == pkgindex.TypeFile && e.HardLink == "" {
-			size += e.SizeBytes
+	users, groups := c.accountsOf("/etc/passwd", 7), c.accountsOf("/etc/group", 4)
+	if spec.Scope != ScopeConfig {
+		for _, e := range tree.Entries {
+			c.entry(e)
 		}
+		c.size()
+		c.libraries()
+		c.accounts(users, groups)
+	} else {
+		c.findings = nil // those of the account files are the tree's
 	}
-	c.libraries()
-	c.accounts()
-	if spec.SizeBudget > 0 && size > spec.SizeBudget {
-		c.add(SizeBudget, "/", "files have %d bytes, the budget is %d", size, spec.SizeBudget)
+	if spec.Scope != ScopeTree {
+		c.config(users, groups)
 	}
 	slices.SortFunc(c.findings, compare)
 	c.findings = slices.Compact(c.findings)
@@ -100,7 +83,7 @@ func Refused(findings []Finding) []Finding {
 }
 
 func (c *checker) allow() {
-	rules := c.spec.rules()
+	rules, inherited := parseRules(c.spec.Allow), parseRules(c.spec.BaseAllow)
 	used := make([]bool, len(rules))
 	for i := range c.findings {
 		f := &c.findings[i]
@@ -112,13 +95,48 @@ func (c *checker) allow() {
 				}
 			}
 		}
-	}
-	for j, r := range rules {
-		if !used[j] {
-			c.add(UnusedAllow, r.glob.text, "nothing to allow for %s:%s; remove it", r.code, r.glob.text)
+		for _, r := range inherited {
+			if f.Reason == "" && r.code == f.Code && c.ofBase(f.Path) && r.glob.match(f.Path) {
+				f.Reason = r.reason + "; allowed in the base"
+			}
 		}
 	}
+	var unused []Finding
+	for j, r := range rules {
+		if !used[j] {
+			unused = append(unused, Finding{Code: UnusedAllow, Path: r.glob.text, Message: "nothing to allow for " + r.code + ": " + c.instead(r)})
+		}
+	}
+	c.findings = append(c.findings, unused...)
 	slices.SortStableFunc(c.findings, compare)
+}
+
+// ofBase reports whether the path is as the base has it.
+func (c *checker) ofBase(path string) bool {
+	e := c.fs.Get(path)
+	return e != nil && e.Layer < c.tree.Layers-1
+}
+
+// instead says what the author of an allowance that matches nothing may have meant.
+func (c *checker) instead(r rule) string {
+	var same []string
+	for _, f := range c.findings {
+		switch {
+		case f.Code == r.code:
+			same = append(same, f.Path)
+		case r.glob.match(f.Path):
+			return fmt.Sprintf("the path has %s; did you mean %q?", f.Code, f.Code+":"+r.glob.text)
+		}
+	}
+	if near := lockfile.NearMisses(r.glob.text, same, 1); len(near) > 0 {
+		return fmt.Sprintf("did you mean %q?", r.code+":"+near[0])
+	}
+	for _, e := range c.tree.Entries {
+		if r.glob.match(e.Path) {
+			return "the image has " + e.Path + ", which does not need it; remove it"
+		}
+	}
+	return "the image has no such path; remove it"
 }
 
 // entry checks what can be told from one path.
@@ -150,119 +168,24 @@ func (c *checker) file(e *rootfs.Entry) {
 	} else if e.Xattrs["security.capability"] != nil {
 		c.add(Capabilities, e.Path, "has security.capability")
 	}
+	for _, loser := range e.Overwrites {
+		c.add(OverwrittenFile, e.Path, "stands here instead of the file of %s", loser)
+	}
 	if e.Interp != "" && e.Mode&0o111 != 0 {
 		c.script(e)
 	}
+	c.machine(e)
 	c.shell(e.Path, e)
 }
 
-// runtimeDirs are mounted by whoever runs the container.
-var runtimeDirs = []string{"/proc", "/sys", "/dev"}
-
-func (c *checker) symlink(e *rootfs.Entry) {
-	if e.Link == "" {
-		c.add(DanglingSymlink, e.Path, "has no target")
-		return
-	}
-	if escapes(e) {
-		c.add(EscapingSymlink, e.Path, "-> %s leads out of the root", e.Link)
-	}
-	real, err := c.fs.Follow(e.Path)
-	if err != nil {
-		c.add(DanglingSymlink, e.Path, "-> %s goes in circles", e.Link)
-		return
-	}
-	for _, dir := range runtimeDirs {
-		if real == dir || strings.HasPrefix(real, dir+"/") {
-			return
+func (c *checker) size() {
+	size := int64(0)
+	for _, e := range c.tree.Entries {
+		if e.Type == pkgindex.TypeFile && e.HardLink == "" {
+			size += e.SizeBytes
 		}
 	}
-	to := c.fs.Get(real)
-	if to == nil && real != "/" {
-		c.add(DanglingSymlink, e.Path, "-> %s: %s does not exist", e.Link, real)
-		return
+	if c.spec.SizeBudget > 0 && size > c.spec.SizeBudget {
+		c.add(SizeBudget, "/", "files have %d bytes, %d more than the budget of %d", size, size-c.spec.SizeBudget, c.spec.SizeBudget)
 	}
-	if to != nil && to.Type == pkgindex.TypeFile {
-		c.shell(e.Path, to)
-	}
-}
-
-// escapes reports whether the target climbs above the root, which other tools than a kernel inside the root would follow.
-func escapes(e *rootfs.Entry) bool {
-	depth := 0
-	if !strings.HasPrefix(e.Link, "/") {
-		depth = strings.Count(rootfs.Dir(e.Path), "/")
-		if rootfs.Dir(e.Path) == "/" {
-			depth = 0
-		}
-	}
-	for part := range strings.SplitSeq(e.Link, "/") {
-		switch part {
-		case "", ".":
-		case "..":
-			if depth--; depth < 0 {
-				return true
-			}
-		default:
-			depth++
-		}
-	}
-	return false
-}
-
-// shells are the programs that make an image one with a shell.
-var shells = []string{"ash", "bash", "busybox", "csh", "dash", "fish", "hush", "ksh", "ksh93", "lksh", "mksh", "oksh", "posh", "rbash",
-	"sash", "sh", "tcsh", "toybox", "yash", "zsh"}
-
-func (c *checker) shell(name string, file *rootfs.Entry) {
-	if c.spec.Shell || file.Mode&0o111 == 0 || !slices.Contains(shells, rootfs.Base(name)) {
-		return
-	}
-	if dir := rootfs.Base(rootfs.Dir(name)); dir == "bin" || dir == "sbin" {
-		c.add(Shell, name, "is a shell")
-	}
-}
-
-// leftovers finds what package managers and databases leave behind and no image needs.
-func (c *checker) leftovers(e *rootfs.Entry) {
-	if e.Type == pkgindex.TypeDir {
-		return
-	}
-	for _, suffix := range []string{".rpmnew", ".rpmsave", ".rpmorig"} {
-		if strings.HasSuffix(e.Path, suffix) {
-			c.add(RPMNewLeftover, e.Path, "configuration that was set aside")
-		}
-	}
-	for _, l := range leftovers {
-		if ok, _ := path.Match(l.pattern, e.Path); ok && e.Type == pkgindex.TypeFile { // the patterns are valid
-			c.add(Leftover, e.Path, "%s", l.what)
-			return
-		}
-	}
-	for _, dir := range leftoverDirs {
-		if strings.HasPrefix(e.Path, dir.pattern) {
-			c.add(Leftover, e.Path, "%s", dir.what)
-			return
-		}
-	}
-}
-
-type leftover struct{ pattern, what string }
-
-var leftovers = []leftover{
-	{"/etc/.pwd.lock", "lock of the account files"}, {"/etc/passwd-", "backup"}, {"/etc/group-", "backup"}, {"/etc/shadow-", "backup"},
-	{"/etc/gshadow-", "backup"}, {"/etc/subuid-", "backup"}, {"/etc/subgid-", "backup"},
-	{"/var/lib/rpm/.rpm.lock", "lock of the package database"}, {"/var/lib/rpm/__db.*", "shared memory of the package database"},
-	{"/usr/lib/sysimage/rpm/.rpm.lock", "lock of the package database"},
-	{"/var/lib/rpm/*-wal", "write-ahead log"}, {"/var/lib/rpm/*-shm", "shared memory of a write-ahead log"},
-	{"/usr/lib/sysimage/rpm/*-wal", "write-ahead log"}, {"/usr/lib/sysimage/rpm/*-shm", "shared memory of a write-ahead log"},
-	{"/var/lib/dpkg/lock*", "lock"}, {"/core", "core dump"}, {"/core.[0-9]*", "core dump"}, {"/var/log/*.log", "log"},
-}
-
-var leftoverDirs = []leftover{
-	{"/var/cache/ldconfig/", "cache that depends on inodes and times"}, {"/var/cache/dnf/", "cache of a package manager"},
-	{"/var/cache/libdnf5/", "cache of a package manager"}, {"/var/cache/yum/", "cache of a package manager"},
-	{"/var/cache/apt/", "cache of a package manager"}, {"/var/lib/dnf/", "state of a package manager"},
-	{"/var/lib/yum/", "state of a package manager"}, {"/tmp/", "temporary file"}, {"/var/tmp/", "temporary file"},
-	{"/dev/", "file in /dev, which is mounted over"},
 }

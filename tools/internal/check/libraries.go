@@ -3,6 +3,7 @@ package check
 import (
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/ldso"
@@ -22,7 +23,7 @@ func (c *checker) libraries() {
 	var programs, libraries []*rootfs.Entry
 	for _, e := range c.tree.Entries {
 		switch {
-		case e.ELF == nil || e.HardLink != "" || e.Type != pkgindex.TypeFile || e.ELF.Machine != c.tree.Arch:
+		case e.ELF == nil || e.HardLink != "" || e.Type != pkgindex.TypeFile || !c.native(e.ELF.Machine):
 		case e.ELF.Type != "exec" && e.ELF.Type != "dyn":
 		case e.ELF.Interp != "" && e.ELF.Soname == "":
 			programs = append(programs, e)
@@ -30,15 +31,16 @@ func (c *checker) libraries() {
 			libraries = append(libraries, e)
 		}
 	}
+	musl := c.isMusl()
 	searches := map[searchKey]*ldso.Search{}
 	loaded := map[string]bool{}
 	for _, e := range slices.Concat(programs, libraries) {
 		if loaded[e.Path] {
 			continue // a program loads it; what it needs was found, or reported, there
 		}
-		key := searchKey{e.ELF.Class, e.ELF.Machine, ldso.IsMusl(e.ELF.Interp)}
+		key := searchKey{e.ELF.Class, e.ELF.Machine, ldso.IsMusl(e.ELF.Interp) || (musl && e.ELF.Interp == "")}
 		if searches[key] == nil {
-			searches[key] = c.search(key)
+			searches[key] = c.loaderSearch(key)
 		}
 		c.load(e, searches[key], loaded)
 	}
@@ -60,8 +62,8 @@ func (c *checker) load(e *rootfs.Entry, s *ldso.Search, loaded map[string]bool) 
 	for _, d := range s.Trace(root, loader, secure) {
 		by := d.By.Identity
 		if d.To == nil {
-			c.add(MissingSoname, by, "needs %s%s, which is in none of %s", d.Want.Name, forProgram(e.Path, by),
-				strings.Join(unique(s.Dirs(root, d.By, secure)), ", "))
+			c.add(MissingSoname, by, "needs %s%s, which is in none of %s%s", d.Want.Name, forProgram(e.Path, by),
+				strings.Join(unique(s.Dirs(root, d.By, secure)), ", "), c.otherCopy(&d.Want))
 			continue
 		}
 		loaded[d.To.Identity] = true
@@ -69,6 +71,52 @@ func (c *checker) load(e *rootfs.Entry, s *ldso.Search, loaded map[string]bool) 
 			c.add(MissingVersion, by, "needs version %s of %s, which %s does not define", version, d.Want.Name, d.To.Identity)
 		}
 	}
+}
+
+// compatible are the machines whose programs a kernel for another one runs too.
+var compatible = map[string]string{"i386": "x86_64", "arm": "aarch64", "ppc": "ppc64", "s390": "s390x"}
+
+// native reports whether the image's machine runs programs of that machine.
+func (c *checker) native(machine string) bool {
+	return machine == c.tree.Arch || compatible[machine] == c.tree.Arch
+}
+
+// machine reports a program that the image cannot run. Elsewhere than in a directory of programs, firmware may be what it is.
+func (c *checker) machine(e *rootfs.Entry) {
+	if e.ELF == nil || e.Mode&0o111 == 0 || !isProgramDir(rootfs.Dir(e.Path)) || c.native(e.ELF.Machine) {
+		return
+	}
+	c.add(WrongMachine, e.Path, "is for %s, the image is for %s", e.ELF.Machine, c.tree.Arch)
+}
+
+// isMusl reports whether the image's C library is musl's and no other.
+func (c *checker) isMusl() bool {
+	musl := false
+	for _, e := range c.tree.Entries {
+		switch base := rootfs.Base(e.Path); {
+		case base == "libc.so.6":
+			return false
+		case ldso.IsMusl(base):
+			musl = true
+		}
+	}
+	return musl
+}
+
+// otherCopy names the library where the loader does not look, or why what it found there does not fit.
+func (c *checker) otherCopy(want *ldso.Want) string {
+	for _, e := range c.tree.Entries {
+		if rootfs.Base(e.Path) != path.Base(want.Name) || e.Type == pkgindex.TypeDir {
+			continue
+		}
+		if c.open(e.Path, want) != nil {
+			return "; the image has " + e.Path
+		}
+		if real := c.fs.Stat(e.Path); real != nil && real.ELF != nil {
+			return "; the image has " + e.Path + ", for " + real.ELF.Machine + " with " + strconv.Itoa(real.ELF.Class) + " bits"
+		}
+	}
+	return ""
 }
 
 // forProgram names the program when it is not the file that needs something.
@@ -89,7 +137,7 @@ func unique(list []string) []string {
 	return out
 }
 
-func (c *checker) search(key searchKey) *ldso.Search {
+func (c *checker) loaderSearch(key searchKey) *ldso.Search {
 	s := &ldso.Search{Musl: key.musl}
 	want := &ldso.Want{Class: key.class, Machine: key.machine}
 	libc := ""

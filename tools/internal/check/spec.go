@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"io"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -15,6 +16,16 @@ import (
 // Schema is the version of the spec.
 const Schema = 1
 
+// Scopes: what is looked at. An image whose root filesystem is checked by itself has only its config checked.
+const (
+	ScopeAll    = ""
+	ScopeTree   = "tree"
+	ScopeConfig = "config"
+)
+
+// Placeholder stands for a reason in what Advice shows; it is no reason.
+const Placeholder = "why?"
+
 const (
 	maxSpecBytes = 16 << 20
 	maxGlobParts = 64
@@ -25,15 +36,24 @@ type Spec struct {
 	Schema int    `json:"schema"`
 	Label  string `json:"label"`
 	// Arch is the RPM architecture that the tree must be of; "" takes the tree's.
-	Arch string `json:"arch,omitempty"`
+	Arch  string `json:"arch,omitempty"`
+	Scope string `json:"scope,omitempty"`
 	// Allow maps "code:glob" to the reason. A glob matches paths component by component; "**" is any number of components.
 	Allow map[string]string `json:"allow,omitempty"`
-	// Shell says that the image is meant to have a shell.
-	Shell bool `json:"shell,omitempty"`
-	// User is the user, or user:group, of the image config.
-	User string `json:"user,omitempty"`
+	// BaseAllow is what the base allows. It counts for paths that are as the base has them, and need not match anything.
+	BaseAllow map[string]string `json:"base_allow,omitempty"`
+	// Shell says that the image is meant to have a shell, BaseShell that the base is.
+	Shell     bool `json:"shell,omitempty"`
+	BaseShell bool `json:"base_shell,omitempty"`
 	// SizeBudget is how many bytes all files together may have; 0 is no limit.
 	SizeBudget int64 `json:"size_budget,omitempty"`
+	// The rest is the image config: User is a name or number, with an optional group after a colon; Path the PATH of its env,
+	// "" the usual one.
+	User       string   `json:"user,omitempty"`
+	Entrypoint []string `json:"entrypoint,omitempty"`
+	Cmd        []string `json:"cmd,omitempty"`
+	Path       string   `json:"path,omitempty"`
+	WorkDir    string   `json:"workdir,omitempty"`
 }
 
 // ReadSpec decodes a spec strictly and checks it. name is used in errors.
@@ -56,45 +76,57 @@ func (s *Spec) check() error {
 		return fmt.Errorf("label must be set")
 	case s.SizeBudget < 0:
 		return fmt.Errorf("size_budget %d: must not be negative", s.SizeBudget)
+	case s.Scope != ScopeAll && s.Scope != ScopeTree && s.Scope != ScopeConfig:
+		return fmt.Errorf("scope %q: must be %q, %q or empty", s.Scope, ScopeTree, ScopeConfig)
 	}
-	for _, key := range s.keys() {
-		if err := checkAllow(key, s.Allow[key]); err != nil {
-			return fmt.Errorf("allow %q: %w", key, err)
+	for _, key := range sortedKeys(s.Allow) {
+		err := checkAllow(key, s.Allow[key])
+		if code, _, _ := strings.Cut(key, ":"); err == nil && s.Scope == ScopeConfig && !info(code).config {
+			err = cli.Hint(fmt.Errorf("%s is about the root filesystem, not about the image config", code), "say it in check of the rpm_rootfs")
+		}
+		if err != nil {
+			return fmt.Errorf("%s: allow %q: %w", s.Label, key, err)
+		}
+	}
+	for _, key := range sortedKeys(s.BaseAllow) {
+		if err := checkAllow(key, s.BaseAllow[key]); err != nil {
+			return fmt.Errorf("%s: allow %q of the base: %w", s.Label, key, err)
 		}
 	}
 	return nil
 }
 
-func (s *Spec) keys() []string {
-	var keys []string
-	for key := range s.Allow {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
+func sortedKeys(m map[string]string) []string {
+	return slices.Sorted(maps.Keys(m))
 }
 
 func checkAllow(key, reason string) error {
 	code, pattern, ok := strings.Cut(key, ":")
 	if !ok {
-		return cli.Hint(fmt.Errorf("no colon"), "the form is {\"code:path\": \"reason\"}")
+		return cli.Hint(fmt.Errorf("no colon"), "the form is {\"code:path\": \"reason\"}, such as {\"setuid:/usr/bin/mount\": \"users mount\"}")
 	}
-	if !slices.Contains(Codes, code) || code == UnusedAllow {
+	if code == UnusedAllow {
+		return cli.Hint(fmt.Errorf("%s cannot be allowed", code), "take out the allowance that matches nothing")
+	}
+	if !slices.Contains(Codes, code) {
 		err := fmt.Errorf("unknown code %q", code)
-		if near := lockfile.NearMisses(code, Codes, 1); len(near) > 0 {
-			return cli.Hint(err, "did you mean %s?", near[0])
+		if near := lockfile.NearMisses(code, Codes, 3); len(near) > 0 {
+			return cli.Hint(err, "did you mean %s?", strings.Join(near, " or "))
 		}
 		return cli.Hint(err, "codes: %s", strings.Join(Codes, " "))
 	}
-	if strings.TrimSpace(reason) == "" {
+	switch reason = strings.TrimSpace(reason); reason {
+	case "":
 		return fmt.Errorf("has no reason")
+	case Placeholder:
+		return cli.Hint(fmt.Errorf("%q is no reason", reason), "say why this is right for whoever reads it in a year")
 	}
 	if !strings.HasPrefix(pattern, "/") || strings.Count(pattern, "/") > maxGlobParts {
-		return fmt.Errorf("the path must be absolute, with at most %d components", maxGlobParts)
+		return cli.Hint(fmt.Errorf("the path must be absolute, with at most %d components", maxGlobParts), "did you mean %q?", code+":/"+pattern)
 	}
 	for part := range strings.SplitSeq(pattern, "/") {
 		if _, err := path.Match(part, ""); err != nil {
-			return err
+			return cli.Hint(err, "* stands for any part of a name, ** for any folders, [ab] for one of them; a backslash takes the meaning away")
 		}
 	}
 	return nil
@@ -106,41 +138,11 @@ type rule struct {
 	glob         glob
 }
 
-func (s *Spec) rules() []rule {
+func parseRules(allow map[string]string) []rule {
 	var out []rule
-	for _, key := range s.keys() {
+	for _, key := range sortedKeys(allow) {
 		code, pattern, _ := strings.Cut(key, ":")
-		out = append(out, rule{code, s.Allow[key], glob{pattern, strings.Split(pattern, "/")}})
+		out = append(out, rule{code, allow[key], glob{pattern, strings.Split(pattern, "/")}})
 	}
 	return out
-}
-
-// glob is a pattern over absolute paths.
-type glob struct {
-	text  string
-	parts []string
-}
-
-// match keeps the set of prefixes of the path that the pattern so far can match, so that many "**" cost no more than one.
-func (g glob) match(name string) bool {
-	names := strings.Split(name, "/")
-	reach := make([]bool, len(names)+1)
-	reach[0] = true
-	for _, part := range g.parts {
-		next := make([]bool, len(names)+1)
-		for i := range names {
-			if part == "**" {
-				next[i] = next[i] || reach[i]
-				next[i+1] = next[i]
-				continue
-			}
-			ok, _ := path.Match(part, names[i]) // the pattern was checked
-			next[i+1] = reach[i] && ok
-		}
-		if part == "**" {
-			next[len(names)] = next[len(names)] || reach[len(names)]
-		}
-		reach = next
-	}
-	return reach[len(names)]
 }

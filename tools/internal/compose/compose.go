@@ -157,7 +157,7 @@ func (c *composer) loadBase() error {
 	for i, e := range base.Entries {
 		c.before[e.Path] = *e
 		mine := *e
-		mine.Owners = slices.Clone(e.Owners)
+		mine.Owners, mine.Overwrites = slices.Clone(e.Owners), slices.Clone(e.Overwrites)
 		mine.Content = rootfs.Content{Data: []byte(e.Text)} // only where the text is the whole content; see readEntry
 		entries[i] = &mine
 	}

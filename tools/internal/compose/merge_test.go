@@ -127,6 +127,11 @@ func TestMergeRules(t *testing.T) {
 				if got := b.states(string(rune('a' + i))); got != want {
 					t.Errorf("%s: states of %c %s, want %s", m.why, 'a'+i, got, want)
 				}
+				loser := string(rune('a'+i)) + "-1-1.x86_64"
+				told := slices.ContainsFunc(b.Tree.Entries, func(e *rootfs.Entry) bool { return slices.Contains(e.Overwrites, loser) })
+				if lost := strings.ContainsRune(want, rootfs.StateWrongColor); told != lost {
+					t.Errorf("%s: the tree says %v about an overwritten file of %s, want %v", m.why, told, loser, lost)
+				}
 			}
 		}
 	}

@@ -38,7 +38,11 @@ func (c *composer) settleStates() error {
 				}
 			}
 		}
-		for _, path := range p.paths {
+		for i, path := range p.paths {
+			if e := c.fs.Get(path); p.states[i] == rootfs.StateWrongColor && e != nil && c.hasPackage(e.Owners) {
+				e.Overwrites = slices.Compact(slices.Sorted(slices.Values(append(e.Overwrites, p.Index.NEVRA))))
+				continue
+			}
 			if e := c.fs.Get(path); path != "" && e != nil && !slices.Contains(e.Owners, p.Index.NEVRA) {
 				e.Owners = append(e.Owners, p.Index.NEVRA) // ghosts that something made
 			}
@@ -46,6 +50,11 @@ func (c *composer) settleStates() error {
 	}
 	c.report.Replaced = slices.Compact(slices.Sorted(slices.Values(c.report.Replaced)))
 	return nil
+}
+
+// hasPackage reports whether one of the owners is a package, rather than a target or a step of ours.
+func (c *composer) hasPackage(owners []string) bool {
+	return slices.ContainsFunc(c.all(), func(p *pkg) bool { return slices.Contains(owners, p.Index.NEVRA) })
 }
 
 // stands reports whether e is what the package says. A ghost may be absent.

@@ -74,12 +74,14 @@ type Entry struct {
 	Xattrs    map[string][]byte `json:"xattrs,omitempty"` // others
 	// Owners are the NEVRAs of the packages that own the path, or labels of targets, or "rules_slimrpm:<step>" for what a
 	// tool made (rpmdb, ld.so.cache, accounts, implied parent directories).
-	Owners    []string      `json:"owners"`
-	Layer     int           `json:"layer"` // that holds the current state of the path
-	Flags     uint32        `json:"flags,omitempty"`
-	ELF       *pkgindex.ELF `json:"elf,omitempty"`
-	Interp    string        `json:"interp,omitempty"`
-	InterpArg string        `json:"interp_arg,omitempty"`
+	Owners []string `json:"owners"`
+	// Overwrites are the NEVRAs of packages that have another file at this path, which lost to the one that stands here.
+	Overwrites []string      `json:"overwrites,omitempty"`
+	Layer      int           `json:"layer"` // that holds the current state of the path
+	Flags      uint32        `json:"flags,omitempty"`
+	ELF        *pkgindex.ELF `json:"elf,omitempty"`
+	Interp     string        `json:"interp,omitempty"`
+	InterpArg  string        `json:"interp_arg,omitempty"`
 	// Text is the contents of the small files that rootcheck and the elfresolve of a child must understand: those for which
 	// KeepsText is true.
 	Text string `json:"text,omitempty"`
