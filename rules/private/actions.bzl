@@ -62,8 +62,10 @@ def build_rootfs(ctx, *, arch, release, requests, candidates, base, spec, inputs
     if base:
         args.add_all(base.packages.rpms, map_each = _base_flags)
         args.add(base.tree, format = "--base-tree=%s")
+        args.add_all(base.layers, format_each = "--base-layer=%s")
         transitive.append(base.packages.files)
         direct.append(base.tree)
+        direct.extend(base.layers)
     args.add(layer, format = "--layer=%s")
     args.add(tree, format = "--tree=%s")
     args.add(report, format = "--report=%s")

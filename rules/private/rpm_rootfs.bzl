@@ -32,10 +32,10 @@ def _rpm_rootfs_impl(ctx):
         for target, place in ctx.attr.files.items()
     ]
     if spec["ca_trust"] != None:
-        spec["ca_trust"] = {"anchors": [
-            {"name": name, "source": _single_file(ctx, target, "ca_anchors").path}
-            for target, name in ctx.attr.ca_anchors.items()
-        ]}
+        spec["ca_trust"] |= {
+            "anchors": _certificates(ctx, "ca_anchors"),
+            "distrust": _certificates(ctx, "ca_distrust"),
+        }
     if spec.pop("with_rpmdb"):
         spec["rpmdb"] = {"backend": release.rpmdb_backend, "path": release.rpmdb_path}
     rootfs = build_rootfs(
@@ -43,7 +43,7 @@ def _rpm_rootfs_impl(ctx):
         arch = target_architecture(ctx),
         base = base,
         candidates = RpmClosureInfo(closures = [request.candidates for request in requests]),
-        inputs = ctx.files.files + ctx.files.ca_anchors,
+        inputs = ctx.files.files + ctx.files.ca_anchors + ctx.files.ca_distrust,
         release = release,
         requests = [request.request for request in requests],
         spec = spec,
@@ -63,6 +63,13 @@ def _rpm_rootfs_impl(ctx):
         ),
     ]
 
+def _certificates(ctx, attribute):
+    out = []
+    for target, name in getattr(ctx.attr, attribute).items():
+        file = _single_file(ctx, target, attribute)
+        out.append({"name": name or file.basename.rsplit(".", 1)[0], "source": file.path})
+    return out
+
 def _single_file(ctx, target, attribute):
     files = target[DefaultInfo].files.to_list()
     if len(files) != 1:
@@ -74,7 +81,8 @@ _rpm_rootfs = rule(
     doc = "What the macro rpm_rootfs instantiates.",
     attrs = ARCHITECTURE_ATTRS | POLICY_ATTRS | {
         "base": attr.label(doc = "Root filesystem to build on.", providers = [RootfsInfo]),
-        "ca_anchors": attr.label_keyed_string_dict(doc = "PEM file -> name.", allow_files = True),
+        "ca_anchors": attr.label_keyed_string_dict(doc = "PEM file -> name; empty: that of the file.", allow_files = True),
+        "ca_distrust": attr.label_keyed_string_dict(doc = "PEM file -> name; empty: that of the file.", allow_files = True),
         "check": attr.string(doc = "JSON: fields of check.Spec, or null for no check.", mandatory = True),
         "contents": attr.label_list(doc = "Requests.", providers = [RpmRequestInfo]),
         "files": attr.label_keyed_string_dict(doc = "File -> JSON of compose.File without source.", allow_files = True),
@@ -110,7 +118,9 @@ def rpm_rootfs(
         setuid = "keep",
         setuid_allow = {},
         ca_trust = False,
-        ca_anchors = {},
+        ca_anchors = [],
+        ca_distrust = [],
+        ca_formats = [],
         ld_so_cache = True,
         rpmdb = True,
         scriptlets = "report",
@@ -161,8 +171,12 @@ def rpm_rootfs(
       setuid: `strip` takes the set-user-ID and set-group-ID bits from files of packages; `keep`.
       setuid_allow: dict of path to the reason why the file may have these bits (`**` stands for any folders). It is `check`'s `allow` for
         the code `setuid`, and what `setuid = "strip"` leaves alone; entries of either place count for both.
-      ca_trust: whether to make the CA stores that the ca-certificates package of the release would make.
-      ca_anchors: dict of name to label of a PEM file that is trusted too.
+      ca_trust: whether to make the CA stores that the ca-certificates package of the release would make. The three attributes that
+        follow imply it; see rules/docs/state.md.
+      ca_anchors: PEM files of certificates that are trusted too: list of labels, or dict of name to label.
+      ca_distrust: PEM files of certificates that are not trusted, whatever packages say: list of labels, or dict of name to label.
+      ca_formats: stores to make, instead of those that the release's own program makes: `pem`, `openssl`, `directory-hash`, `java`
+        (a keystore of type JKS), `pkcs12`, `edk2`.
       ld_so_cache: whether to write /etc/ld.so.cache.
       rpmdb: whether the image gets its package database.
       scriptlets: what to do about a scriptlet that is not covered: `report` or `error`.
@@ -192,7 +206,8 @@ def rpm_rootfs(
         artifacts = artifacts,
         base = base,
         build_id = build_id,
-        ca_anchors = {label: anchor for anchor, label in ca_anchors.items()},
+        ca_anchors = _by_label(name, "ca_anchors", ca_anchors),
+        ca_distrust = _by_label(name, "ca_distrust", ca_distrust),
         check = json.encode(check),
         contents = contents,
         docs = docs,
@@ -210,7 +225,7 @@ def rpm_rootfs(
             "accounts": accounts,
             "alternatives": alternatives,
             "alternatives_layout": alternatives_layout,
-            "ca_trust": {} if ca_trust or ca_anchors else None,
+            "ca_trust": {"formats": ca_formats} if ca_trust or ca_anchors or ca_distrust or ca_formats else None,
             "dirs": [{"path": path} | attributes for path, attributes in dirs.items()],
             "files": texts,
             "ld_so_cache": ld_so_cache,
@@ -224,3 +239,10 @@ def rpm_rootfs(
         testonly = testonly,
         visibility = visibility,
     )
+
+def _by_label(name, attribute, certificates):
+    if type(certificates) == "list":
+        return {label: "" for label in certificates}
+    if type(certificates) == "dict":
+        return {label: certificate for certificate, label in certificates.items()}
+    fail("rpm_rootfs %s: %s is a %s; it must be a list of labels, such as [\"company.pem\"], or a dict of name to label" % (name, attribute, type(certificates)))

@@ -1,11 +1,12 @@
 // Command rootfs composes the root filesystem of an image and writes it as one layer.
 //
 //	rootfs --spec=F --selection=F [--index=F --payload=F --header=F ...] [--base-index=F --base-header=F ...] [--base-tree=F]
-//	       --layer=OUT.tar --tree=OUT.json --report=OUT.json [--unused-inputs=OUT]
+//	       [--base-layer=F ...] --layer=OUT.tar --tree=OUT.json --report=OUT.json [--unused-inputs=OUT]
 //
 // The i-th --index, --payload and --header are what rpmextract made of one package; packages that the selection does not
 // name are ignored. With --base-tree the layer holds only what the base lacks, and --base-index and --base-header name all
-// packages of the base, because the package database is written anew for both.
+// packages of the base, because the package database is written anew for both. --base-layer names the layers of the base, the
+// oldest first: what a step must read of the base's files (certificates, say) it reads there.
 //
 // The layer is an uncompressed tar; tree.json describes the whole root filesystem, base included; report.json says what was
 // left out and what became of every scriptlet. --unused-inputs lists the files of packages that neither the selection nor the
@@ -34,6 +35,7 @@ type options struct {
 	spec, selection, baseTree, layer, tree, report     string
 	unused                                             string
 	indexes, payloads, headers, baseIndexes, baseHeads cli.Strings
+	baseLayers                                         cli.Strings
 }
 
 func run(args []string) error {
@@ -47,6 +49,7 @@ func run(args []string) error {
 	fs.Var(&o.baseIndexes, "base-index", "index.json of a package of the base")
 	fs.Var(&o.baseHeads, "base-header", "header.bin of that package")
 	fs.StringVar(&o.baseTree, "base-tree", "", "tree.json of the base")
+	fs.Var(&o.baseLayers, "base-layer", "layer of the base, the oldest first")
 	fs.StringVar(&o.layer, "layer", "", "layer to write")
 	fs.StringVar(&o.tree, "tree", "", "tree.json to write")
 	fs.StringVar(&o.report, "report", "", "report.json to write")
@@ -135,6 +138,10 @@ func (o *options) read() (*compose.Input, error) {
 		if in.Base, err = read(o.baseTree, rootfs.Read); err != nil {
 			return nil, err
 		}
+		if n := len(o.baseLayers); n > 0 && n != in.Base.Layers {
+			return nil, fmt.Errorf("%d --base-layer, but the base %s has %d layers", n, in.Base.Label, in.Base.Layers)
+		}
+		in.BaseLayers = o.baseLayers
 	}
 	if in.Packages, err = readPackages(o.indexes, o.payloads, o.headers); err != nil {
 		return nil, err

@@ -1,13 +1,17 @@
-// Package catrust makes the stores of trusted certificate authorities that images need: a PEM bundle and a directory that
-// OpenSSL searches by hash of the subject.
+// Package catrust makes the stores of trusted certificate authorities that images need, as the distributions' own programs
+// do: update-ca-certificates(8) of Debian, and update-ca-trust(8) of Red Hat, which calls p11-kit's trust(1).
 //
-// Sources are PEM files (Debian's ca-certificates), and p11-kit's persistence format (Red Hat's ca-certificates). The hash of
-// a subject is OpenSSL's since 1.0.0: SHA-1 over the canonical form of the name (X509_NAME_hash). Certificates are not
-// validated: what a package ships as trusted is trusted.
+// Load reads the sources of the latter (p11-kit files, anchors, blocklists) with the purposes each certificate is trusted for;
+// the encoders make bundles of PEM and of OpenSSL's trusted certificates, Java keystores, the signature list of EDK2, and
+// directories that OpenSSL searches by hash; Update does what the program of the image would do. The hash of a subject is
+// OpenSSL's since 1.0.0: SHA-1 over the canonical form of the name (X509_NAME_hash).
+//
+// Certificates are not validated: what a package ships as trusted is trusted. Nothing depends on the clock.
 package catrust
 
 import (
 	"bytes"
+	"crypto/md5"
 	"crypto/sha1"
 	"encoding/asn1"
 	"encoding/binary"
@@ -39,7 +43,7 @@ func ParsePEM(data []byte) ([][]byte, error) {
 		if block.Type != "CERTIFICATE" && block.Type != "X509 CERTIFICATE" {
 			return nil, fmt.Errorf("a PEM block of type %q among certificates", block.Type)
 		}
-		if _, err := subject(block.Bytes); err != nil {
+		if _, err := readFields(block.Bytes); err != nil {
 			return nil, fmt.Errorf("certificate %d: %w", len(out)+1, err)
 		}
 		if out = append(out, block.Bytes); len(out) > maxCertificates {
@@ -63,62 +67,27 @@ type attribute struct {
 	Value asn1.RawValue
 }
 
-// subject returns the DER of the subject's name.
-func subject(der []byte) ([]byte, error) {
-	name, _, err := subjectAndKey(der)
-	return name, err
-}
-
-// subjectAndKey returns the DER of the subject's name and of its public key (RFC 5280, 4.1).
-func subjectAndKey(der []byte) (name, key []byte, err error) {
-	var outer struct {
-		TBS       asn1.RawValue
-		Algorithm asn1.RawValue
-		Signature asn1.BitString
-	}
-	if rest, err := asn1.Unmarshal(der, &outer); err != nil {
-		return nil, nil, fmt.Errorf("reading certificate: %w", err)
-	} else if len(rest) > 0 {
-		return nil, nil, fmt.Errorf("reading certificate: %d bytes follow it", len(rest))
-	}
-	// By hand, because the version is optional and serial numbers may be of forms that encoding/asn1 refuses.
-	fields := outer.TBS.Bytes
-	var v asn1.RawValue
-	for want := 0; ; {
-		rest, err := asn1.Unmarshal(fields, &v)
-		if err != nil {
-			return nil, nil, fmt.Errorf("reading certificate: %w", err)
-		}
-		fields = rest
-		if want == 0 && v.Class == asn1.ClassContextSpecific && v.Tag == 0 {
-			continue
-		}
-		// serial, algorithm, issuer, validity, subject, public key
-		if want++; want < 5 {
-			continue
-		}
-		if v.Tag != asn1.TagSequence || v.Class != asn1.ClassUniversal {
-			return nil, nil, fmt.Errorf("reading certificate: its subject or public key is no sequence")
-		}
-		if want == 5 {
-			name = v.FullBytes
-			continue
-		}
-		return name, v.FullBytes, nil
-	}
-}
-
 // SubjectHash returns OpenSSL's hash of the subject, which names links in a certificate directory.
 func SubjectHash(der []byte) (uint32, error) {
-	name, err := subject(der)
+	f, err := readFields(der)
 	if err != nil {
 		return 0, err
 	}
-	canonical, err := canonicalName(name)
+	canonical, err := canonicalName(f.subject)
 	if err != nil {
 		return 0, fmt.Errorf("reading subject of certificate: %w", err)
 	}
 	sum := sha1.Sum(canonical)
+	return binary.LittleEndian.Uint32(sum[:4]), nil
+}
+
+// OldSubjectHash is the hash of OpenSSL before 1.0.0, by MD5; p11-kit makes links by both.
+func OldSubjectHash(der []byte) (uint32, error) {
+	f, err := readFields(der)
+	if err != nil {
+		return 0, err
+	}
+	sum := md5.Sum(f.subject)
 	return binary.LittleEndian.Uint32(sum[:4]), nil
 }
 
@@ -158,11 +127,19 @@ func canonicalName(der []byte) ([]byte, error) {
 }
 
 func canonicalValue(v asn1.RawValue) (asn1.RawValue, error) {
+	text, ok, err := directoryString(v)
+	if err != nil || !ok {
+		return v, err
+	}
+	return asn1.RawValue{Class: asn1.ClassUniversal, Tag: asn1.TagUTF8String, Bytes: fold(text)}, nil
+}
+
+// directoryString returns a string of any of the types of names as UTF-8; ok is false for other values.
+func directoryString(v asn1.RawValue) (text []byte, ok bool, err error) {
 	const tagUniversalString, tagVisibleString = 28, 26
 	if v.Class != asn1.ClassUniversal {
-		return v, nil
+		return nil, false, nil
 	}
-	var text []byte
 	switch v.Tag {
 	case asn1.TagUTF8String, asn1.TagPrintableString, asn1.TagIA5String, tagVisibleString:
 		text = v.Bytes
@@ -172,7 +149,7 @@ func canonicalValue(v asn1.RawValue) (asn1.RawValue, error) {
 		}
 	case asn1.TagBMPString:
 		if len(v.Bytes)%2 != 0 {
-			return v, fmt.Errorf("BMPString of %d bytes", len(v.Bytes))
+			return nil, false, fmt.Errorf("BMPString of %d bytes", len(v.Bytes))
 		}
 		units := make([]uint16, len(v.Bytes)/2)
 		for i := range units {
@@ -181,15 +158,15 @@ func canonicalValue(v asn1.RawValue) (asn1.RawValue, error) {
 		text = []byte(string(utf16.Decode(units)))
 	case tagUniversalString:
 		if len(v.Bytes)%4 != 0 {
-			return v, fmt.Errorf("UniversalString of %d bytes", len(v.Bytes))
+			return nil, false, fmt.Errorf("UniversalString of %d bytes", len(v.Bytes))
 		}
 		for i := 0; i < len(v.Bytes); i += 4 {
 			text = append(text, string(rune(binary.BigEndian.Uint32(v.Bytes[i:])))...)
 		}
 	default:
-		return v, nil
+		return nil, false, nil
 	}
-	return asn1.RawValue{Class: asn1.ClassUniversal, Tag: asn1.TagUTF8String, Bytes: fold(text)}, nil
+	return text, true, nil
 }
 
 // fold trims blanks, makes one of several, and lowers ASCII letters; bytes of other characters stay.
@@ -240,21 +217,4 @@ func HashLinks(files map[string][]byte) ([]HashLink, error) {
 	}
 	slices.SortFunc(out, func(a, b HashLink) int { return strings.Compare(a.Name, b.Name) })
 	return out, nil
-}
-
-// DebianName returns the name under which update-ca-certificates(8) puts a certificate file into /etc/ssl/certs.
-func DebianName(file string) string {
-	name := strings.TrimSuffix(file[strings.LastIndexByte(file, '/')+1:], ".crt")
-	return strings.NewReplacer(" ", "_", "(", "=", ")", "=", ",", "_").Replace(name) + ".pem"
-}
-
-// ParseDebianConf reads ca-certificates.conf: names below /usr/share/ca-certificates, "!" before those that are not trusted.
-func ParseDebianConf(text string) (trusted []string) {
-	for _, line := range strings.Split(text, "\n") {
-		line = strings.TrimSpace(line)
-		if line != "" && line[0] != '#' && line[0] != '!' {
-			trusted = append(trusted, line)
-		}
-	}
-	return trusted
 }

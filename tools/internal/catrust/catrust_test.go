@@ -17,6 +17,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 )
 
@@ -27,7 +28,7 @@ func newCert(t testing.TB, subject []byte) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), RawSubject: subject, NotBefore: time.Unix(0, 0), NotAfter: time.Unix(1<<32, 0), IsCA: true}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), RawSubject: subject, NotBefore: time.Unix(0, 0), NotAfter: time.Unix(1<<32, 0), IsCA: true, BasicConstraintsValid: true}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -166,35 +167,122 @@ func p11(t testing.TB, cert []byte, attributes string) string {
 	return "[p11-kit-object-v1]\n" + attributes + string(EncodePEM(cert)) + "\n"
 }
 
-func TestServerAnchors(t *testing.T) {
-	good, mail, bad, plain := newCert(t, name(t, pkix.Name{CommonName: "good"})), newCert(t, name(t, pkix.Name{CommonName: "mail"})),
-		newCert(t, name(t, pkix.Name{CommonName: "bad"})), newCert(t, name(t, pkix.Name{CommonName: "plain"}))
-	usage := func(cert []byte, value string) string {
-		x, err := x509.ParseCertificate(cert)
+// usage is the p11-kit object that limits a certificate to the purposes whose OIDs value names.
+func usage(t testing.TB, cert []byte, purposes ...string) string {
+	t.Helper()
+	f, err := readFields(cert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := encodePurposes(purposes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	value := mustMarshal(t, struct {
+		ID    asn1.ObjectIdentifier
+		Value []byte
+	}{parseOID(oidExtendedKeyUsage), mustMarshal(t, asn1.RawValue{Tag: asn1.TagSequence, IsCompound: true, Bytes: list})})
+	text := ""
+	for _, b := range value {
+		text += fmt.Sprintf("%%%02x", b)
+	}
+	return magicLine + "\nclass: x-certificate-extension\nobject-id: 2.5.29.37\nvalue: \"" + text + "\"\n" +
+		string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: f.key}))
+}
+
+// sources is a tree of p11-kit's with every kind of source.
+func sources(t testing.TB) fstest.MapFS {
+	cert := func(cn string) []byte { return newCert(t, name(t, pkix.Name{CommonName: cn})) }
+	good, mail, bad, plain, blocked := cert("good"), cert("mail"), cert("bad"), cert("plain"), cert("blocked")
+	f, err := readFields(blocked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	percent := func(data []byte) (out string) {
+		for _, b := range data {
+			out += fmt.Sprintf("%%%02x", b)
+		}
+		return out
+	}
+	text := "# comment\n" + usage(t, good, ServerAuth, Email) + p11(t, good, "label: \"Good CA\"\ntrusted: true\n") +
+		usage(t, mail, Email, CodeSigning) + p11(t, mail, "label: \"Mail CA\"\ntrusted: true\n") +
+		p11(t, bad, "label: \"Bad CA\"\nx-distrusted: true\n") + p11(t, plain, "label: \"Plain F\u00f6\"\n") +
+		p11(t, blocked, "label: \"Blocked by serial\"\ntrusted: true\n") +
+		magicLine + "\nclass: certificate\ncertificate-type: x-509\nlabel: \"By serial\"\nx-distrusted: true\nissuer: \"" + percent(f.issuer) + "\"\nserial-number: \"" + percent(f.serial) + "\"\n\n" +
+		p11(t, cert("A Label"), "label: \"Twice (a/b)\"\ntrusted: true\n") + p11(t, cert("A Label"), "label: \"Twice (a/b)\"\ntrusted: true\n")
+	company := cert("Company Root")
+	return fstest.MapFS{
+		VendorSource[1:] + "/README":               {Data: []byte("text\n")},
+		VendorSource[1:] + "/ca.trust.p11-kit":     {Data: []byte(text)},
+		VendorSource[1:] + "/blocklist/x":          {Data: EncodePEM(cert("unused too"))},
+		LocalSource[1:] + "/anchors/company.pem":   {Data: EncodePEM(company)},
+		LocalSource[1:] + "/anchors/der.crt":       {Data: newCert(t, rawName(t, asn1.TagBMPString, "\x00D\x00E\x00R"))},
+		LocalSource[1:] + "/anchors/no.pem":        {Data: EncodePEM(bad)},
+		LocalSource[1:] + "/anchors/trusted.pem":   {Data: trusted(t, cert("only mail"), []string{Email}, []string{ServerAuth}, "The Mail CA")},
+		LocalSource[1:] + "/anchors/rejected.pem":  {Data: trusted(t, cert("rejected"), nil, []string{Email}, "")},
+		LocalSource[1:] + "/blacklist/plain.pem":   {Data: EncodePEM(plain)},
+		LocalSource[1:] + "/blocklist/plain.pem":   {Data: EncodePEM(plain)},
+		LocalSource[1:] + "/anchors/no-anchor.pem": {Data: EncodePEM(leaf(t))},
+	}
+}
+
+func trusted(t testing.TB, cert []byte, trust, reject []string, alias string) []byte {
+	t.Helper()
+	var aux certAux
+	for _, oid := range trust {
+		aux.Trust = append(aux.Trust, parseOID(oid))
+	}
+	for _, oid := range reject {
+		aux.Reject = append(aux.Reject, parseOID(oid))
+	}
+	aux.Alias = alias
+	der := mustMarshal(t, aux)
+	return pem.EncodeToMemory(&pem.Block{Type: "TRUSTED CERTIFICATE", Bytes: append(bytes.Clone(cert), der...)})
+}
+
+// leaf is a certificate that is no authority.
+func leaf(t testing.TB) []byte {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(7), Subject: pkix.Name{CommonName: "leaf"}, NotAfter: time.Unix(1<<32, 0), BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
+}
+
+func TestAnchors(t *testing.T) {
+	s, err := Load(sources(t), []string{LocalSource, VendorSource}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ purpose, want string }{
+		{ServerAuth, "Company Root, DER, Good CA, Twice (a/b), Twice (a/b)"},
+		{Email, "Company Root, DER, The Mail CA, Good CA, Mail CA, Twice (a/b), Twice (a/b)"},
+		{CodeSigning, "Company Root, DER, Mail CA, Twice (a/b), Twice (a/b)"},
+	} {
+		anchors, err := s.Anchors(c.purpose)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return "[p11-kit-object-v1]\nclass: x-certificate-extension\nobject-id: 2.5.29.37\nvalue: \"" + value + "\"\n" +
-			string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: x.RawSubjectPublicKeyInfo}))
+		var labels []string
+		for _, a := range anchors {
+			labels = append(labels, a.Label)
+		}
+		if got := strings.Join(labels, ", "); got != c.want {
+			t.Errorf("%s: got %s, want %s", c.purpose, got, c.want)
+		}
 	}
-	text := "# comment\n" + usage(good, "0%0c"+serverAuth) + p11(t, good, "label: \"Good CA\"\ntrusted: true\n") +
-		usage(mail, "0 %06%08%2b%06%01%05%05%07%03%04") + p11(t, mail, "label: \"Mail CA\"\ntrusted: true\n") +
-		p11(t, bad, "trusted: true\nx-distrusted: true\n") + p11(t, plain, "label: \"Plain\"\n")
-	objects, err := ParseP11Kit([]byte(text))
-	if err != nil {
-		t.Fatal(err)
+	if !reflect.DeepEqual(s.Skipped, []string{VendorSource + "/README"}) {
+		t.Errorf("skipped %v", s.Skipped)
 	}
-	anchors, err := ServerAnchors(objects)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var labels []string
-	for i := range anchors {
-		labels = append(labels, anchors[i].Label())
-	}
-	if !reflect.DeepEqual(labels, []string{"Good CA"}) {
-		t.Errorf("anchors %q", labels)
-	}
+}
+
+func TestP11KitErrors(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"label: x\n", "line 1: before the first"}, {"[p11-kit-object-v1]\nnonsense\n", "line 2: neither attribute nor PEM"},
 		{"[p11-kit-object-v1]\n-----BEGIN CERTIFICATE-----\nAAAA\n", "PEM block does not end"},
@@ -240,8 +328,8 @@ func FuzzP11Kit(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if _, err := ServerAnchors(objects); err != nil {
-			t.Fatalf("parsed but not usable: %v", err)
+		for i := range objects {
+			objects[i].Label()
 		}
 	})
 }

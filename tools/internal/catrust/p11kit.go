@@ -3,6 +3,7 @@ package catrust
 import (
 	"bufio"
 	"bytes"
+	"encoding/hex"
 	"encoding/pem"
 	"fmt"
 	"strings"
@@ -14,6 +15,9 @@ type Object struct {
 	Certificate []byte            // DER
 	PublicKey   []byte            // DER; of extensions that are stapled to every certificate with this key
 }
+
+// magicLine starts every object of a p11-kit file.
+const magicLine = "[p11-kit-object-v1]"
 
 // ParseP11Kit reads p11-kit's persistence format (p11-kit: trust/persist.c): sections that start with
 // "[p11-kit-object-v1]", "name: value" lines, and PEM blocks as values.
@@ -37,12 +41,12 @@ func ParseP11Kit(data []byte) ([]Object, error) {
 				block = nil
 			}
 		case line == "" || line[0] == '#':
-		case line == "[p11-kit-object-v1]":
+		case line == magicLine:
 			if out = append(out, Object{Attributes: map[string]string{}}); len(out) > 4*maxCertificates {
 				return nil, fmt.Errorf("more than %d objects", 4*maxCertificates)
 			}
 		case len(out) == 0:
-			return nil, fmt.Errorf("line %d: before the first [p11-kit-object-v1]", n)
+			return nil, fmt.Errorf("line %d: before the first %s", n, magicLine)
 		case strings.HasPrefix(line, "-----BEGIN "):
 			block = bytes.NewBufferString(line + "\n")
 		default:
@@ -74,46 +78,39 @@ func (o *Object) add(text []byte) error {
 	if b.Type != "CERTIFICATE" {
 		return nil
 	}
-	if _, err := subject(b.Bytes); err != nil {
+	if _, err := readFields(b.Bytes); err != nil {
 		return err
 	}
 	o.Certificate = b.Bytes
 	return nil
 }
 
-// Extended key usages, DER of the OIDs (RFC 5280, 4.2.1.12), as p11-kit writes bytes: percent signs before what is no
-// plain character.
-const (
-	serverAuth = "%06%08%2b%06%01%05%05%07%03%01"
-	anyUsage   = "%06%04U%1d%25%00"
-)
+// Label returns the label of the object without quotes, or "".
+func (o *Object) Label() string { return string(o.value("label")) }
 
-// ServerAnchors returns the certificate authorities among objects that may vouch for servers: trusted, not distrusted, and
-// without a stapled extended key usage that leaves servers out.
-func ServerAnchors(objects []Object) ([]Object, error) {
-	others := map[string]bool{} // public keys that are good for other purposes only
-	for i := range objects {
-		o := &objects[i]
-		if o.Attributes["object-id"] == "2.5.29.37" && o.PublicKey != nil {
-			value := o.Attributes["value"]
-			others[string(o.PublicKey)] = !strings.Contains(value, serverAuth) && !strings.Contains(value, anyUsage)
-		}
+// value decodes an attribute: a string in quotes with bytes as %XX, or a word. It is nil where there is none, or a damaged one.
+func (o *Object) value(name string) []byte {
+	text, ok := o.Attributes[name]
+	if !ok {
+		return nil
 	}
-	var out []Object
-	for _, o := range objects {
-		if o.Certificate == nil || o.Attributes["trusted"] != "true" || o.Attributes["x-distrusted"] == "true" {
+	if len(text) >= 2 && text[0] == '"' && text[len(text)-1] == '"' {
+		text = text[1 : len(text)-1]
+	}
+	out := make([]byte, 0, len(text))
+	for i := 0; i < len(text); i++ {
+		if text[i] != '%' {
+			out = append(out, text[i])
 			continue
 		}
-		_, key, err := subjectAndKey(o.Certificate)
-		if err != nil {
-			return nil, err
+		b, err := hex.DecodeString(text[i+1 : min(i+3, len(text))])
+		if err != nil || len(b) != 1 {
+			return nil
 		}
-		if !others[string(key)] {
-			out = append(out, o)
-		}
+		out = append(out, b[0])
+		i += 2
 	}
-	return out, nil
+	return out
 }
 
-// Label returns the label of the object without quotes, or "".
-func (o *Object) Label() string { return strings.Trim(o.Attributes["label"], `"`) }
+func (o *Object) isTrue(name string) bool { return o.Attributes[name] == "true" }

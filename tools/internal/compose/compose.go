@@ -34,6 +34,7 @@ type Input struct {
 	Packages     []Package // that may ship; those that Selection does not name are left out
 	BasePackages []Package // all of the base's package database
 	Base         *rootfs.Tree
+	BaseLayers   []string // tar files on the host, the oldest first; without them only files whose text Base keeps can be read
 }
 
 // Result is the composed image.
@@ -70,6 +71,7 @@ type composer struct {
 	hits     map[string]int
 	glibc    string
 	report   *Report
+	lower    map[int]*rootfs.LayerFiles // layers of the base that were read, by number
 }
 
 // claim is a file of a package at a path.
@@ -82,7 +84,8 @@ func (c claim) file() *pkgindex.File { return &c.pkg.Index.Files[c.i] }
 
 // Compose builds the image.
 func Compose(in *Input) (*Result, error) {
-	c := &composer{in: in, spec: in.Spec, before: map[string]rootfs.Entry{}, hits: map[string]int{}}
+	c := &composer{in: in, spec: in.Spec, before: map[string]rootfs.Entry{}, hits: map[string]int{}, lower: map[int]*rootfs.LayerFiles{}}
+	defer c.closeLayers()
 	c.report = newReport(in.Spec)
 	if err := c.load(); err != nil {
 		return nil, err

@@ -196,7 +196,7 @@ func TestErrors(t *testing.T) {
 			[]rpmtest.Package{{Name: "p", Scriptlets: []rpmtest.Scriptlet{{Kind: "pre", Body: "useradd -r -u 48 -g u apache"}}}}, "adding user apache: uid 48 is that of user u", "fixed id"},
 		{"an unknown database", `"accounts":{},"policies":{},"rpmdb":{"backend":"mysql","path":"/var/lib/rpm"}`, nil, `unknown backend "mysql"`, ""},
 		{"a private key among anchors", `"accounts":{},"policies":{},"ca_trust":{"anchors":[{"name":"x","text":"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"}]}`, nil,
-			`ca_trust: anchor x: a PEM block of type "PRIVATE KEY"`, ""},
+			`ca_trust: certificate x (text): a PEM block of type "PRIVATE KEY"`, ""},
 	} {
 		_, err := image{spec: c.spec, pkgs: c.pkgs}.try(t)
 		if err == nil || !strings.Contains(err.Error(), c.want) {

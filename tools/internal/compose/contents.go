@@ -27,21 +27,21 @@ func setData(e *rootfs.Entry, data []byte) {
 	}
 }
 
-// readEntry returns the bytes of a regular file. Of the base's files only those are known whose text tree.json keeps.
+// readEntry returns the bytes of a regular file; of the base's files from its layers, where tree.json does not keep the text.
 func (c *composer) readEntry(e *rootfs.Entry) ([]byte, error) {
 	if e.HardLink != "" {
 		if first := c.fs.Get(e.HardLink); first != nil {
 			e = first
 		}
 	}
-	if e.Content.Source == "" {
-		if int64(len(e.Content.Data)) != e.SizeBytes {
-			return nil, fmt.Errorf("reading %s: its contents are in the base, and the tree of the base does not keep them", e.Path)
-		}
-		return e.Content.Data, nil
-	}
 	if e.SizeBytes > maxRead {
 		return nil, fmt.Errorf("reading %s: larger than %d bytes", e.Path, maxRead)
+	}
+	if e.Content.Source == "" {
+		if int64(len(e.Content.Data)) != e.SizeBytes {
+			return c.readLower(e)
+		}
+		return e.Content.Data, nil
 	}
 	f, err := os.Open(e.Content.Source)
 	if err != nil {
@@ -56,6 +56,35 @@ func (c *composer) readEntry(e *rootfs.Entry) ([]byte, error) {
 		return nil, fmt.Errorf("reading %s from %s: contents do not match the index", e.Path, e.Content.Source)
 	}
 	return data, nil
+}
+
+// readLower reads a file of the base in the layer that holds it.
+func (c *composer) readLower(e *rootfs.Entry) ([]byte, error) {
+	if e.Layer >= len(c.in.BaseLayers) {
+		return nil, fmt.Errorf("reading %s: its contents are in layer %d of the base, which no --base-layer gives", e.Path, e.Layer)
+	}
+	layer := c.lower[e.Layer]
+	if layer == nil {
+		var err error
+		if layer, err = rootfs.OpenLayer(c.in.BaseLayers[e.Layer]); err != nil {
+			return nil, fmt.Errorf("reading %s of the base: %w", e.Path, err)
+		}
+		c.lower[e.Layer] = layer
+	}
+	data, err := layer.ReadFile(e.Path, maxRead)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s of the base: %w", e.Path, err)
+	}
+	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != e.SHA256 {
+		return nil, fmt.Errorf("reading %s of the base: %s does not belong to its tree", e.Path, c.in.BaseLayers[e.Layer])
+	}
+	return data, nil
+}
+
+func (c *composer) closeLayers() {
+	for _, layer := range c.lower {
+		layer.Close()
+	}
 }
 
 // addContents puts the directories, files and links of the spec into the tree. They win over packages.

@@ -85,6 +85,13 @@ func (im image) input(t *testing.T) *Input {
 	}
 	if im.base != nil {
 		in.Base, in.BasePackages = im.base.Tree, im.base.packages
+		for i, layer := range im.base.layers {
+			name := filepath.Join(t.TempDir(), itoa(i))
+			if err := os.WriteFile(name, layer, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			in.BaseLayers = append(in.BaseLayers, name)
+		}
 	}
 	return in
 }

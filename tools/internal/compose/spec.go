@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -149,7 +150,11 @@ type Policies struct {
 
 // CATrust asks for the CA stores that the image's ca-certificates package would generate.
 type CATrust struct {
-	Anchors []Anchor `json:"anchors,omitempty"` // trusted besides what packages ship
+	Anchors  []Anchor `json:"anchors,omitempty"`  // trusted besides what packages ship
+	Distrust []Anchor `json:"distrust,omitempty"` // not trusted, whatever packages say
+	// Formats of catrust.AllFormats; absent: those that the program of the image makes.
+	Formats []string `json:"formats,omitempty"`
+	Layout  string   `json:"layout,omitempty"` // "p11-kit" or "debian"; absent: told from the tree
 }
 
 // Anchor is one PEM file of extra certificates.
@@ -236,12 +241,12 @@ func (s *Spec) checkContents() error {
 		}
 	}
 	if s.CATrust != nil {
-		for _, a := range s.CATrust.Anchors {
+		for _, a := range slices.Concat(s.CATrust.Anchors, s.CATrust.Distrust) {
 			if a.Name == "" || a.Name != path.Base(a.Name) || strings.HasPrefix(a.Name, ".") || strings.ContainsAny(a.Name, "\x00\n") {
-				return fmt.Errorf("ca_trust: anchor name %q: must be a plain file name", a.Name)
+				return fmt.Errorf("ca_trust: certificate name %q: must be a plain file name", a.Name)
 			}
 			if (a.Source == "") == (a.Text == "") {
-				return fmt.Errorf("ca_trust: anchor %s: exactly one of source and text must be set", a.Name)
+				return fmt.Errorf("ca_trust: certificate %s: exactly one of source and text must be set", a.Name)
 			}
 		}
 	}
