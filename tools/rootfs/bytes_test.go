@@ -123,7 +123,7 @@ func checkLayer(t *testing.T, layer string) (db []byte) {
 
 func checkDatabase(t *testing.T, db []byte) {
 	t.Helper()
-	records, err := rpmdb.ReadAll(bytes.NewReader(db), int64(len(db)))
+	records, err := rpmdb.ReadAll(rpmdb.Source{ReaderAt: bytes.NewReader(db), Size: int64(len(db))})
 	if err != nil || len(records) != 1 {
 		t.Fatalf("%d packages, %v", len(records), err)
 	}

@@ -1,13 +1,13 @@
 package compose
 
 import (
-	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rootfs"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpmdb"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpmtest"
 )
@@ -15,10 +15,11 @@ import (
 // TestBackends: in every backend the database of a child holds the packages of both layers, with the states of the tree.
 func TestBackends(t *testing.T) {
 	for _, c := range []struct {
-		backend, headers, other string
+		backend, headers string
 	}{
-		{"sqlite", "rpmdb.sqlite", ""},
-		{"ndb", "Packages.db", "Index.db"},
+		{"sqlite", "rpmdb.sqlite"},
+		{"ndb", "Packages.db"},
+		{"bdb", "Packages"},
 	} {
 		db := `"accounts":{},"policies":{},"rpmdb":{"backend":"` + c.backend + `","path":"/usr/lib/sysimage/rpm"}`
 		base := image{spec: db, pkgs: []rpmtest.Package{filesystem()}}.build(t)
@@ -29,20 +30,23 @@ func TestBackends(t *testing.T) {
 			t.Fatal(err)
 		}
 		data := child.read(t, "usr/lib/sysimage/rpm/"+c.headers)
-		if err := os.WriteFile(filepath.Join(dir, c.headers), []byte(data), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if c.other != "" {
-			if err := os.WriteFile(filepath.Join(dir, c.other), []byte(child.read(t, "usr/lib/sysimage/rpm/"+c.other)), 0o644); err != nil {
+		for _, e := range child.Tree.Entries {
+			if rootfs.Dir(e.Path) != "/usr/lib/sysimage/rpm" {
+				continue
+			}
+			if err := os.WriteFile(filepath.Join(dir, rootfs.Base(e.Path)), []byte(child.read(t, e.Path[1:])), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if got, err := rpmdb.Detect(strings.NewReader(data)); err != nil || string(got) != c.backend {
 			t.Errorf("%s: detected %s, %v", c.backend, got, err)
 		}
-		records, err := rpmdb.ReadAll(bytes.NewReader([]byte(data)), int64(len(data)))
+		records, err := rpmdb.ReadAll(rpmdb.Source{ReaderAt: strings.NewReader(data), Size: int64(len(data))})
 		if err != nil || len(records) != 2 {
 			t.Fatalf("%s: %d records, %v", c.backend, len(records), err)
+		}
+		if link := child.entry(t, "/var/lib/rpm"); link.Link != "../../usr/lib/sysimage/rpm" {
+			t.Errorf("%s: /var/lib/rpm: %+v", c.backend, link)
 		}
 		if b := child.Tree.RPMDB.Backend; b != c.backend {
 			t.Errorf("tree.json says %s", b)

@@ -45,7 +45,7 @@ type Spec struct {
 
 // RPMDB says where the package database goes.
 type RPMDB struct {
-	Backend string `json:"backend"` // "sqlite", or "ndb" (SUSE)
+	Backend string `json:"backend"` // "sqlite", "ndb" (SUSE) or "bdb" (RHEL 7 and 8, Amazon Linux 2)
 	Path    string `json:"path"`    // such as /var/lib/rpm
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rootfs"
@@ -106,6 +107,9 @@ func (c *composer) writeRPMDB() error {
 	for _, name := range db.Stale {
 		c.fs.Remove(rootfs.Join(dir, name))
 	}
+	if err := c.linkRPMDB(dir); err != nil {
+		return fmt.Errorf("rpmdb: %w", err)
+	}
 	for _, f := range db.Files {
 		// The database of a large image is the largest file made here, so it is written twice and never held.
 		sum := sha256.New()
@@ -120,6 +124,21 @@ func (c *composer) writeRPMDB() error {
 		}
 	}
 	return nil
+}
+
+// defaultRPMDB is where rpm looks for the database unless its configuration says otherwise, and where scanners look too.
+const defaultRPMDB = "/var/lib/rpm"
+
+// linkRPMDB makes the link from the default place to the database in dir, as releases do that keep it elsewhere. What stands
+// there already stays.
+func (c *composer) linkRPMDB(dir string) error {
+	place, err := c.fs.Canonical(defaultRPMDB)
+	if err != nil || dir == place || c.fs.Get(place) != nil {
+		return err
+	}
+	up := strings.Repeat("../", strings.Count(place, "/")-1)
+	return c.put(&rootfs.Entry{Path: place, Type: pkgindex.TypeSymlink, Mode: 0o777, ModTime: c.spec.SourceDateEpoch, Link: up + dir[1:],
+		Owners: []string{rootfs.MadeBy("rpmdb")}})
 }
 
 // numericStates turns the digits of tree.json into rpm's numbers.

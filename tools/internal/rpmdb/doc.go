@@ -1,5 +1,5 @@
-// Package rpmdb writes and reads the package database of an image, in the formats sqlite (RHEL 9, Fedora, Amazon Linux 2023)
-// and ndb (SUSE). Berkeley DB (RHEL 7 and 8, Amazon Linux 2) is neither written nor read.
+// Package rpmdb writes and reads the package database of an image, in the formats sqlite (RHEL 9, Fedora, Amazon Linux 2023),
+// ndb (SUSE) and bdb (Berkeley DB: RHEL 5 to 8, Amazon Linux 2).
 //
 // The database is made bottom-up from the untouched headers of the packages; no database engine and no rpm is involved.
 // Every table row and every header blob is what `SOURCE_DATE_EPOCH=E rpm --justdb -i` of the same packages in the same order

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpm"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpmdb/bdb"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpmdb/ndb"
 )
 
@@ -21,6 +22,7 @@ type Backend string
 const (
 	SQLite Backend = "sqlite" // Fedora since 33, RHEL 9, Amazon Linux 2023
 	NDB    Backend = "ndb"    // SUSE
+	BDB    Backend = "bdb"    // RHEL 5 to 8, Amazon Linux 2
 )
 
 // fileMode is the mode of database files; rpm creates them so.
@@ -102,7 +104,7 @@ type backend struct {
 	plan  func(*blobs, *index) ([]*File, error)
 
 	detect func(start []byte) bool // by the first 32 bytes of the file with the headers
-	read   func(r io.ReaderAt, size int64, fn func(number uint32, blob []byte) error) error
+	read   func(r Source, fn func(number uint32, blob []byte) error) error
 }
 
 var backends = []backend{
@@ -114,12 +116,17 @@ var backends = []backend{
 	},
 	{
 		name: NDB, files: []string{ndbIndex, ndbPackages},
-		plan: planNDB, read: ndb.Read, detect: ndb.IsPackages,
+		plan: planNDB, read: readNDB, detect: ndb.IsPackages,
+	},
+	{
+		name: BDB, files: bdbFiles(),
+		stale: []string{".dbenv.lock", "__db.001", "__db.002", "__db.003", "__db.004", "__db.005", "__db.006"},
+		plan:  planBDB, read: readBDB, detect: bdb.IsPackages,
 	},
 }
 
-// otherFiles are those of formats that are not written here, and rpm's lock.
-var otherFiles = []string{".rpm.lock", ".dbenv.lock", "Packages", "__db.001", "__db.002", "__db.003", "__db.004"}
+// otherFiles are locks of rpm's, whatever the format.
+var otherFiles = []string{".rpm.lock"}
 
 // Plan reads the headers of all packages and lays out the database.
 func Plan(opts Options) (*Database, error) {
@@ -156,9 +163,6 @@ func staleNames(b backend) []string {
 	for _, other := range backends {
 		names = append(append(names, other.files...), other.stale...)
 	}
-	for i := range tables {
-		names = append(names, tables[i].name) // Berkeley DB keeps each index in a file of its own
-	}
 	names = slices.DeleteFunc(names, func(name string) bool { return slices.Contains(b.files, name) })
 	slices.Sort(names)
 	return slices.Compact(names)
@@ -166,7 +170,7 @@ func staleNames(b backend) []string {
 
 // machine is what an architecture decides.
 type machine struct {
-	order  binary.AppendByteOrder
+	order  bdb.Order
 	colour uint32 // of the transaction: 3 where 64-bit and 32-bit packages may live together
 }
 

@@ -77,7 +77,7 @@ func TestStaleNames(t *testing.T) {
 	}
 	want := ".dbenv.lock .rpm.lock Basenames Conflictname Dirnames Enhancename Filetriggername Group Index.db Installtid Name " +
 		"Obsoletename Packages Packages.db Providename Recommendname Requirename Sha1header Sigmd5 Suggestname Supplementname " +
-		"Transfiletriggername Triggername __db.001 __db.002 __db.003 __db.004 rpmdb.sqlite-journal rpmdb.sqlite-shm rpmdb.sqlite-wal"
+		"Transfiletriggername Triggername __db.001 __db.002 __db.003 __db.004 __db.005 __db.006 rpmdb.sqlite-journal rpmdb.sqlite-shm rpmdb.sqlite-wal"
 	if got := strings.Join(db.Stale, " "); got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
@@ -186,6 +186,10 @@ func TestReadBack(t *testing.T) {
 	}
 }
 
+func sourceOf(data []byte) Source {
+	return Source{ReaderAt: bytes.NewReader(data), Size: int64(len(data))}
+}
+
 // readFiles reads the file of a database that holds the headers.
 func readFiles(t testing.TB, files map[string][]byte) []Record {
 	t.Helper()
@@ -193,7 +197,7 @@ func readFiles(t testing.TB, files map[string][]byte) []Record {
 		if name == "Index.db" || len(files) > 2 && name != "Packages" {
 			continue
 		}
-		records, err := ReadAll(bytes.NewReader(data), int64(len(data)))
+		records, err := ReadAll(sourceOf(data))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -235,7 +239,7 @@ func TestReadRefuses(t *testing.T) {
 		{"some text", "not a package database of a known format", strings.Repeat("text ", 100)},
 		{"an SQLite file that ends at once", "reading package database (sqlite): not an SQLite 3 database", "SQLite format 3\x00" + strings.Repeat("\x00", 20)},
 	} {
-		if _, err := ReadAll(strings.NewReader(c.data), int64(len(c.data))); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := ReadAll(sourceOf([]byte(c.data))); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want an error with %q", c.summary, err, c.want)
 		}
 	}

@@ -1,12 +1,14 @@
 package rpmdb
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 
-	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpm"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpmdb/bdb"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpmdb/ndb"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpmdb/sqlite"
 )
 
@@ -34,9 +36,23 @@ func Detect(r io.ReaderAt) (Backend, error) {
 	return "", fmt.Errorf("reading package database: %w", ErrUnknownFormat)
 }
 
-// Read calls fn for every package of a database file of any known backend, in the order of the file. The record is fn's to
-// keep. Of a database with several files it needs the one with the headers: rpmdb.sqlite.
-func Read(r io.ReaderAt, size int64, fn func(Record) error) error {
+// MainFiles are the names of the files with the headers, in the order in which rpm looks for them.
+func MainFiles() []string { return []string{sqliteName, ndbPackages, bdbPackages} }
+
+// SQLiteLog is the name of the file beside rpmdb.sqlite that may hold its newest pages.
+const SQLiteLog = sqliteName + "-wal"
+
+// Source is the file of a database that holds its headers; see MainFiles.
+type Source struct {
+	io.ReaderAt
+	Size int64
+	// Log is the contents of SQLiteLog, if the database has one.
+	Log []byte
+}
+
+// Read calls fn for every package of a database of any known backend, in the order of the file, or of numbers for bdb. The
+// record is fn's to keep.
+func Read(r Source, fn func(Record) error) error {
 	name, err := Detect(r)
 	if err != nil {
 		return err
@@ -58,7 +74,7 @@ func Read(r io.ReaderAt, size int64, fn func(Record) error) error {
 	}
 	for _, b := range backends {
 		if b.name == name {
-			err = b.read(r, size, each)
+			err = b.read(r, each)
 		}
 	}
 	if err != nil {
@@ -67,10 +83,10 @@ func Read(r io.ReaderAt, size int64, fn func(Record) error) error {
 	return nil
 }
 
-// ReadAll returns all packages of a database file.
-func ReadAll(r io.ReaderAt, size int64) ([]Record, error) {
+// ReadAll returns all packages of a database.
+func ReadAll(r Source) ([]Record, error) {
 	var out []Record
-	err := Read(r, size, func(rec Record) error {
+	err := Read(r, func(rec Record) error {
 		out = append(out, rec)
 		return nil
 	})
@@ -102,10 +118,20 @@ func WhatProvides(records []Record, name string) ([]Record, error) {
 	return out, nil
 }
 
+func readNDB(r Source, fn func(number uint32, blob []byte) error) error {
+	return ndb.Read(r, r.Size, fn)
+}
+func readBDB(r Source, fn func(number uint32, blob []byte) error) error {
+	return bdb.Read(r, r.Size, fn)
+}
+
 // readSQLite calls fn for every row of Packages.
-func readSQLite(r io.ReaderAt, size int64, fn func(number uint32, blob []byte) error) error {
-	db, err := sqlite.NewReader(r, size)
+func readSQLite(r Source, fn func(number uint32, blob []byte) error) error {
+	db, err := sqlite.NewReader(r, r.Size)
 	if err != nil {
+		return err
+	}
+	if err := db.AddLog(bytes.NewReader(r.Log), int64(len(r.Log))); err != nil {
 		return err
 	}
 	schema, err := db.Schema()
@@ -123,5 +149,5 @@ func readSQLite(r io.ReaderAt, size int64, fn func(number uint32, blob []byte) e
 			return fn(uint32(rowid), v[1].Bytes)
 		})
 	}
-	return cli.Hint(errors.New("it has no table Packages"), "if a file rpmdb.sqlite-wal lies beside it, let rpm or sqlite3 checkpoint it first")
+	return errors.New("it has no table Packages")
 }

@@ -1,12 +1,12 @@
 package rpmdb
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpm"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpmdb/bdb"
 )
 
 // table is one of the indexes that rpm keeps over the headers.
@@ -88,7 +88,7 @@ func (r *rows) add(key []byte, pkg, element uint32) {
 // index holds the rows of all tables.
 type index struct {
 	tables [len(tables)]rows
-	order  binary.AppendByteOrder // of integer keys: that of the machine that will read them
+	order  bdb.Order // of integer keys: that of the machine that will read them
 }
 
 // add appends the rows of header number pkg.

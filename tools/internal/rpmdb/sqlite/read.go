@@ -21,6 +21,9 @@ type Reader struct {
 	usable   int // pageSize less the bytes reserved at the end of each page
 	pages    uint32
 	wal      bool
+
+	log    io.ReaderAt      // see AddLog
+	logged map[uint32]int64 // pages that the log holds, by number
 }
 
 // SchemaEntry is one row of sqlite_schema.
@@ -62,7 +65,7 @@ func NewReader(r io.ReaderAt, size int64) (*Reader, error) {
 	return &Reader{r: r, pageSize: pageSize, usable: usable, pages: uint32(pages), wal: h[18] == 2 || h[19] == 2}, nil
 }
 
-// WAL says whether the file is in WAL mode: a -wal file beside it may then hold newer pages, which Reader does not see.
+// WAL says whether the file is in WAL mode: a -wal file beside it may then hold newer pages; see AddLog.
 func (r *Reader) WAL() bool { return r.wal }
 
 // Schema lists tables and indexes in the order of their creation.
@@ -110,8 +113,8 @@ func (s *scan) read(number uint32) ([]byte, error) {
 	}
 	s.left--
 	buf := make([]byte, s.pageSize)
-	if n, err := s.r.ReadAt(buf, int64(number-1)*int64(s.pageSize)); n < len(buf) {
-		return nil, fmt.Errorf("reading page %d: %w", number, err)
+	if err := s.pageAt(buf, number); err != nil {
+		return nil, err
 	}
 	return buf[:s.usable], nil
 }
