@@ -29,10 +29,15 @@ type repository struct {
 	index   *repomd.Index
 	sum     [sha256.Size]byte // of repomd.xml
 	primary *repomd.Primary
+	found   []string          // bases at which packages were found that the metadata does not list
+	heads   map[string][]byte // sha256 -> start of the file, for packages that the metadata does not list; see rescue
 }
 
-// load reads every repository of the manifest for an architecture, all at once.
+// load reads every repository of the manifest for an architecture, all at once; the second time it returns what it has.
 func (c *command) load(ctx context.Context, m *lockfile.Manifest, arch string) ([]*repository, error) {
+	if repos, ok := c.loaded.Load(arch); ok {
+		return repos.([]*repository), nil
+	}
 	repos := make([]*repository, len(m.Repositories))
 	errs := make([]error, len(m.Repositories))
 	var wait sync.WaitGroup
@@ -47,7 +52,11 @@ func (c *command) load(ctx context.Context, m *lockfile.Manifest, arch string) (
 		})
 	}
 	wait.Wait()
-	return repos, errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	c.loaded.Store(arch, repos)
+	return repos, nil
 }
 
 func (r *repository) load(ctx context.Context, m *lockfile.Manifest, manifestDir string) (err error) {
@@ -173,6 +182,24 @@ func (r *repository) files(ctx context.Context, wanted map[string]bool) ([]repom
 	}
 	defer content.Close()
 	return repomd.ScanFilelists(content, wanted)
+}
+
+// advisories reads updateinfo.xml; a repository without one has none.
+func (r *repository) advisories(ctx context.Context) ([]repomd.Advisory, error) {
+	if r.index.Find("updateinfo") == nil {
+		return nil, nil
+	}
+	f, record, err := r.open(ctx, "updateinfo")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	content, err := repomd.Decompress(f, record.OpenBytes)
+	if err != nil {
+		return nil, fmt.Errorf("unpacking %s: %w", record.Location, err)
+	}
+	defer content.Close()
+	return repomd.ParseUpdateinfo(content)
 }
 
 // universe indexes repositories for the resolver.

@@ -30,22 +30,52 @@ func lock(ctx context.Context, c *command) error {
 	if err != nil {
 		return err
 	}
-	made, err := c.make(ctx, m)
+	old, err := c.oldLock()
 	if err != nil {
 		return err
 	}
-	made.ManifestDigest = lockfile.Digest(data)
-	if err := made.Validate(); err != nil {
-		return fmt.Errorf("checking the new lock: %w", err)
-	}
-	var out bytes.Buffer
-	if err := lockfile.Write(&out, made); err != nil {
+	made, text, err := c.render(ctx, m, data, plan{old: old})
+	if err != nil {
 		return err
 	}
 	if c.check {
-		return c.compare(made, out.Bytes())
+		return c.compare(made, text)
 	}
-	return replaceFile(c.lockPath, out.Bytes())
+	return replaceFile(c.lockPath, text)
+}
+
+// oldLock reads the lock that is there; nil when there is none yet.
+func (c *command) oldLock() (*lockfile.Lock, error) {
+	old, err := c.locked()
+	var schema *lockfile.SchemaError
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, nil
+	case errors.As(err, &schema) && schema.Got > lockfile.Schema:
+		err = cli.Hint(err, "use the rules_slimrpm that made it; or make a new one, with the newest version of every package: %s", c.updateCommand())
+	case err != nil:
+		err = cli.Hint(err, "to make a new one, with the newest version of every package: %s", c.updateCommand())
+	}
+	return old, err
+}
+
+// render makes a lock and its text.
+func (c *command) render(ctx context.Context, m *lockfile.Manifest, manifest []byte, p plan) (*lockfile.Lock, []byte, error) {
+	digest := lockfile.Digest(manifest)
+	p.sameManifest = p.old != nil && p.old.ManifestDigest == digest
+	made, err := c.make(ctx, m, p)
+	if err != nil {
+		return nil, nil, err
+	}
+	made.ManifestDigest = digest
+	if err := made.Validate(); err != nil {
+		return nil, nil, fmt.Errorf("checking the new lock: %w", err)
+	}
+	var out bytes.Buffer
+	if err := lockfile.Write(&out, made); err != nil {
+		return nil, nil, err
+	}
+	return made, out.Bytes(), nil
 }
 
 // compare is --check.
@@ -96,13 +126,13 @@ func changed(before, after *lockfile.Lock) []string {
 }
 
 // make resolves and reads everything, all architectures at once.
-func (c *command) make(ctx context.Context, m *lockfile.Manifest) (*lockfile.Lock, error) {
+func (c *command) make(ctx context.Context, m *lockfile.Manifest, p plan) (*lockfile.Lock, error) {
 	sections := make([]section, len(m.Architectures))
 	var wait sync.WaitGroup
 	for i, arch := range m.Architectures {
 		wait.Go(func() {
 			s := section{arch: arch}
-			s.repos, s.lock, s.err = c.makeArch(ctx, m, arch)
+			s.repos, s.lock, s.err = c.makeArch(ctx, m, arch, p)
 			sections[i] = s
 		})
 	}
@@ -116,7 +146,7 @@ func (c *command) make(ctx context.Context, m *lockfile.Manifest) (*lockfile.Loc
 	for _, s := range sections {
 		l.Architectures[s.arch] = s.lock
 		for _, r := range s.repos {
-			l.Repositories = append(l.Repositories, r.entry())
+			l.Repositories = append(l.Repositories, r.takeOver(p, s.lock))
 		}
 		for i := range s.lock.Packages {
 			l.SourceDateEpoch = max(l.SourceDateEpoch, s.lock.Packages[i].BuildTime)
@@ -132,23 +162,35 @@ func (c *command) make(ctx context.Context, m *lockfile.Manifest) (*lockfile.Loc
 }
 
 // makeArch makes the section of one architecture.
-func (c *command) makeArch(ctx context.Context, m *lockfile.Manifest, arch string) ([]*repository, *lockfile.Architecture, error) {
+func (c *command) makeArch(ctx context.Context, m *lockfile.Manifest, arch string, p plan) ([]*repository, *lockfile.Architecture, error) {
 	repos, err := c.load(ctx, m, arch)
 	if err != nil {
 		return nil, nil, err
 	}
-	u := universe(m, arch, repos)
+	h, err := c.hold(ctx, m, arch, repos, p)
+	if err != nil {
+		return nil, nil, err
+	}
+	u := universe(m, arch, h.repos)
 	var roots []string
 	for _, root := range m.For(arch) {
 		roots = append(roots, root.Name)
 	}
-	sol, err := u.Resolve(resolve.Options{Roots: roots, Weak: m.Weak, Files: addFiles(ctx, u, repos)})
+	options := resolve.Options{Roots: roots, Weak: m.Weak, Files: addFiles(ctx, u, repos)}
+	all := p.sameManifest || p.old != nil && p.old.Architectures[arch] != nil && sameRoots(u, p.old.Architectures[arch], roots)
+	kept, err := u.ResolveHolding(options, h.holding(u, all))
+	if err != nil {
+		return nil, nil, h.adviseGone(err, c.updateCommand())
+	}
+	sol := kept.Solution
+	packages, err := c.packages(ctx, m, sol, h.repos)
 	if err != nil {
 		return nil, nil, err
 	}
-	packages, err := c.packages(ctx, m, sol, repos)
-	if err != nil {
-		return nil, nil, err
+	for i := range packages {
+		if old := h.old[packages[i].SHA256]; old != nil {
+			packages[i].URLs = old.URLs
+		}
 	}
 	section := &lockfile.Architecture{Roots: []string{}, Packages: packages}
 	for _, root := range sol.Roots {
@@ -157,6 +199,38 @@ func (c *command) makeArch(ctx context.Context, m *lockfile.Manifest, arch strin
 	slices.Sort(section.Roots)
 	section.Roots = slices.Compact(section.Roots)
 	return repos, section, nil
+}
+
+// takeOver keeps the state of a repository that the old lock names, as long as no package of it is new: a repository moves on
+// all the time, and what the lock did not take from its new state is none of the lock's business.
+func (r *repository) takeOver(p plan, section *lockfile.Architecture) lockfile.Repository {
+	now := r.entry()
+	if p.old == nil || p.old.Architectures[now.Arch] == nil {
+		return now
+	}
+	i := slices.IndexFunc(p.old.Repositories, func(o lockfile.Repository) bool { return o.ID == now.ID && o.Arch == now.Arch })
+	if i < 0 || p.old.Repositories[i].RepomdSHA256 == "" {
+		return now
+	}
+	before := p.old.Repositories[i]
+	if len(r.config.BaseURL) > 0 && !slices.Equal(now.URLs, before.URLs) {
+		return now // the manifest names other places
+	}
+	if slices.ContainsFunc(r.found, func(base string) bool { return !slices.Contains(before.URLs, base) }) {
+		return now
+	}
+	for j := range section.Packages {
+		pkg := &section.Packages[j]
+		if pkg.Repository != now.ID {
+			continue
+		}
+		old := p.old.Architectures[now.Arch].Package(pkg.Name)
+		if old == nil || old.SHA256 != pkg.SHA256 || old.Path != pkg.Path || old.Repository != pkg.Repository {
+			return now
+		}
+	}
+	now.URLs, now.Revision, now.RepomdSHA256 = before.URLs, before.Revision, before.RepomdSHA256
+	return now
 }
 
 // joinSections joins the errors of the architectures. A root that only some architectures lack is one error that names both

@@ -18,12 +18,16 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
@@ -35,83 +39,135 @@ func main() { cli.Main("rpmlock", run) }
 
 // command is one parsed command line.
 type command struct {
+	verb         *verb
 	manifestPath string
 	lockPath     string
-	check        bool
-	arch         string
 	words        []string
 
+	check, security, all, full, dryRun, advisories bool
+	arch, format, releasever                       string
+	only                                           []string
+	mirrors                                        []string // base URLs of folders in rpmfetch's layout mirror, each ending in "/"
+
 	client   *fetch.Client
+	loaded   sync.Map // architecture -> []*repository
 	progress *progress
+	out      io.Writer
 }
 
 func run(args []string) error {
-	verbs := map[string]func(context.Context, *command) error{
-		"lock": lock, "provides": provides, "why": why, "verify": verify,
-	}
-	usage := "verbs: lock, provides, why, verify; flags: --manifest --lock --cache --check --arch"
+	usage := "verbs: " + strings.Join(verbNames(), ", ")
 	if len(args) == 0 {
 		return cli.Hint(errors.New("no verb"), "%s", usage)
 	}
-	do := verbs[args[0]]
-	if do == nil {
-		return cli.Hint(fmt.Errorf("unknown verb %q", args[0]), "%s", usage)
+	v := findVerb(args[0])
+	if v == nil {
+		err := fmt.Errorf("unknown verb %q", args[0])
+		if near := lockfile.NearMisses(args[0], verbNames(), 1); len(near) > 0 {
+			err = cli.Hint(err, "did you mean %s?", near[0])
+		}
+		return cli.Hint(err, "%s", usage)
 	}
-	c, err := parse(args[0], args[1:])
+	c, err := parse(v, args[1:])
 	if err != nil {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	defer c.progress.done()
-	return do(ctx, c)
+	return v.do(ctx, c)
 }
 
-// parse reads the flags of a verb. provides and why also take words.
-func parse(verb string, args []string) (*command, error) {
-	c := &command{progress: newProgress(os.Stderr)}
-	fs := cli.NewFlagSet("rpmlock " + verb)
-	cache := ""
-	fs.StringVar(&c.manifestPath, "manifest", "", "the manifest, rpms.yaml")
-	fs.StringVar(&c.lockPath, "lock", "", "the lock, rpms.lock.json")
-	fs.StringVar(&cache, "cache", "", "folder for verified downloads")
-	fs.BoolVar(&c.check, "check", false, "lock: fail when the lock would change")
-	fs.StringVar(&c.arch, "arch", "", "why, provides: only this architecture")
-	required := []string{"lock", "manifest"}
-	if verb == "why" {
-		required = required[:1]
-	}
+// parse reads the flags and words of a verb.
+func parse(v *verb, args []string) (*command, error) {
+	c := &command{verb: v, progress: newProgress(os.Stderr), out: os.Stdout}
+	fs := cli.NewFlagSet("rpmlock " + v.name)
 	access := fetch.Access{Proxy: http.ProxyFromEnvironment, Credentials: []fetch.Credentials{fetch.NetrcCredentials(os.Getenv)}}
 	access.Flags(fs)
+	cache := fs.String("cache", "", "folder for verified downloads")
+	fs.StringVar(&c.manifestPath, "manifest", "", "the manifest, rpms.yaml")
+	fs.StringVar(&c.lockPath, "lock", "", "the lock, rpms.lock.json")
+	mirrors := (*cli.Strings)(&c.mirrors)
+	fs.Var(mirrors, "mirror", "folder or URL in rpmfetch's layout mirror to look for packages that a repository has dropped; may be repeated")
+	c.ownFlags(fs, v)
 	var flags []string
-	for _, arg := range args {
-		if (verb == "why" || verb == "provides") && !strings.HasPrefix(arg, "-") {
-			c.words = append(c.words, arg)
-		} else {
-			flags = append(flags, arg)
-		}
-	}
-	if err := cli.Parse(fs, flags, required...); err != nil {
+	c.words, flags = v.split(args)
+	if err := cli.Parse(fs, flags, v.required...); err != nil {
 		return nil, err
 	}
-	if (verb == "why" || verb == "provides") && len(c.words) == 0 {
-		return nil, fmt.Errorf("%s: nothing asked", verb)
+	if err := c.checkWords(args); err != nil {
+		return nil, err
 	}
-	if cache == "" {
+	if *cache == "" {
 		if user, err := os.UserCacheDir(); err == nil {
-			cache = filepath.Join(user, "slimrpm")
+			*cache = filepath.Join(user, "slimrpm")
 		}
 	}
-	c.manifestPath, c.lockPath, cache = atCaller(c.manifestPath), atCaller(c.lockPath), atCaller(cache)
-	access.ClientCert, access.ClientKey, access.CA = atCaller(access.ClientCert), atCaller(access.ClientKey), atCaller(access.CA)
+	for _, path := range []*string{&c.manifestPath, &c.lockPath, cache, &access.ClientCert, &access.ClientKey, &access.CA} {
+		*path = atCaller(*path)
+	}
+	for i, mirror := range c.mirrors {
+		if !strings.Contains(mirror, "://") {
+			mirror = atCaller(mirror)
+			if abs, err := filepath.Abs(mirror); err == nil {
+				mirror = abs
+			}
+		}
+		c.mirrors[i] = strings.TrimSuffix(mirror, "/") + "/"
+	}
 	httpClient, err := fetch.NewHTTPClient(access)
 	if err != nil {
 		return nil, err
 	}
 	c.client = &fetch.Client{
-		HTTP: httpClient, CacheDir: cache, Root: filepath.Dir(c.lockPath), Retries: 3, Pause: 500 * time.Millisecond,
+		HTTP: httpClient, CacheDir: *cache, Root: filepath.Dir(c.lockPath), Retries: 3, Pause: 500 * time.Millisecond,
 	}
 	return c, nil
+}
+
+// ownFlags adds the flags that only some verbs have.
+func (c *command) ownFlags(fs *flag.FlagSet, v *verb) {
+	only := (*cli.Strings)(&c.only)
+	for name, add := range map[string]func(name string){
+		"check": func(name string) { fs.BoolVar(&c.check, name, false, "fail when the lock would change; write nothing") },
+		"only":  func(name string) { fs.Var(only, name, "name of a package to update, with nothing but what it needs") },
+		"security": func(name string) {
+			fs.BoolVar(&c.security, name, false, "update packages with a security advisory only")
+		},
+		"format":  func(name string) { fs.StringVar(&c.format, name, "text", "text, markdown or json") },
+		"dry-run": func(name string) { fs.BoolVar(&c.dryRun, name, false, "say what would change; write nothing") },
+		"releasever": func(name string) {
+			fs.StringVar(&c.releasever, name, "", "another value of releasever than the manifest's")
+		},
+		"arch": func(name string) { fs.StringVar(&c.arch, name, "", "only this architecture") },
+		"all":  func(name string) { fs.BoolVar(&c.all, name, false, "every chain, not only the shortest") },
+		"full": func(name string) { fs.BoolVar(&c.full, name, false, "read every package and compare its checksum") },
+		"advisories": func(name string) {
+			fs.BoolVar(&c.advisories, name, false, "name the advisories of each change; reads the repositories")
+		},
+	} {
+		if slices.Contains(v.flags, name) {
+			add(name)
+		}
+	}
+}
+
+// checkWords looks at the words and at values that only some words may have.
+func (c *command) checkWords(args []string) error {
+	v := c.verb
+	if v.minWords > 0 && len(c.words) == 0 {
+		return fmt.Errorf("%s: nothing asked: it takes %s", v.name, v.words)
+	}
+	if len(c.words) < v.minWords || v.maxWords > 0 && len(c.words) > v.maxWords {
+		return fmt.Errorf("%s takes %s; %d given", v.name, v.words, len(c.words))
+	}
+	if slices.Contains(v.flags, "format") && !slices.Contains([]string{"text", "markdown", "json"}, c.format) {
+		return fmt.Errorf("unknown format %q (known: text, markdown, json)", c.format)
+	}
+	if slices.Contains(args, "--only") && len(c.words) == 0 {
+		return errors.New("--only names no package")
+	}
+	return nil
 }
 
 // atCaller makes a path relative to the folder where the user typed "bazel run", which runs programs elsewhere.
@@ -145,4 +201,9 @@ func (c *command) locked() (*lockfile.Lock, error) {
 // lockCommand is what makes the lock, for hints.
 func (c *command) lockCommand() string {
 	return fmt.Sprintf("rpmlock lock --manifest=%s --lock=%s", c.manifestPath, c.lockPath)
+}
+
+// updateCommand is what moves the lock to the newest versions, for hints.
+func (c *command) updateCommand() string {
+	return fmt.Sprintf("rpmlock update --manifest=%s --lock=%s", c.manifestPath, c.lockPath)
 }

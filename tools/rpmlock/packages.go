@@ -80,6 +80,9 @@ func (r *repository) read(ctx context.Context, src *repomd.Package) (entry lockf
 		return entry, nil, err
 	}
 	sum := hex.EncodeToString(src.Checksum[:])
+	if head := r.heads[sum]; head != nil {
+		return r.examine(src, location, head)
+	}
 	if fetch.IsLocal(r.bases[0]) || src.HeaderEnd <= 0 || src.HeaderEnd > maxHeaderBytes {
 		head, err := r.whole(ctx, src, location)
 		if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -53,7 +52,7 @@ func provides(ctx context.Context, c *command) error {
 				missing = append(missing, err)
 			}
 			for _, pkg := range found {
-				fmt.Fprintf(os.Stdout, "%s\t%s\t%s\t%s\n", arch, word, u.NEVRA(pkg), repos[u.Packages[pkg].Repository].config.ID)
+				fmt.Fprintf(c.out, "%s\t%s\t%s\t%s\n", arch, word, u.NEVRA(pkg), repos[u.Packages[pkg].Repository].config.ID)
 			}
 		}
 	}
@@ -90,7 +89,7 @@ func why(_ context.Context, c *command) error {
 				missing = append(missing, err)
 				continue
 			}
-			fmt.Fprintf(os.Stdout, "%s: %s\n", arch, chain(section, word))
+			fmt.Fprintf(c.out, "%s: %s\n", arch, chain(section, word))
 		}
 	}
 	return errors.Join(missing...)

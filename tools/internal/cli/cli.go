@@ -16,11 +16,20 @@ import (
 // maxParamsFile bounds a params file; Bazel's own are a few hundred kilobytes at most.
 const maxParamsFile = 64 << 20
 
-// Main expands params files, calls run and exits 0 or 1.
+// Status is an error without words: run has said everything, and the program exits with the number.
+type Status int
+
+func (s Status) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+
+// Main expands params files, calls run and exits 0 or 1, or with the Status that run returns.
 func Main(tool string, run func(args []string) error) {
 	args, err := ExpandParams(os.Args[1:])
 	if err == nil {
 		err = run(args)
+	}
+	var status Status
+	if errors.As(err, &status) {
+		os.Exit(int(status))
 	}
 	if err != nil {
 		Report(os.Stderr, tool, err)

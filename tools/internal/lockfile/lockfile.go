@@ -5,11 +5,15 @@ package lockfile
 // Schema is the version of the lock format.
 const Schema = 1
 
+// Imported stands for the manifest's digest in a lock that was made from another program's list: packages and digests are known, edges,
+// sizes and signatures are not. Nothing is built from it; `rpmlock lock` completes it and keeps every package as it is.
+const Imported = "imported"
+
 // Lock is rpms.lock.json. Writing is byte-identical for equal values: keys in the order of the struct, lists sorted as said.
 type Lock struct {
 	Schema         int    `json:"schema"`
 	Release        string `json:"release"`
-	ManifestDigest string `json:"manifest"` // "sha256:hex" of rpms.yaml as it was when the lock was made
+	ManifestDigest string `json:"manifest"` // "sha256:hex" of rpms.yaml as it was when the lock was made; Imported
 	// SourceDateEpoch is the time that the images of the release carry, in seconds: the newest build time among the packages.
 	SourceDateEpoch int64                    `json:"source_date_epoch"`
 	RPMDB           RPMDB                    `json:"rpmdb"`
@@ -49,8 +53,10 @@ type Package struct {
 	Arch       string `json:"arch"`
 	Repository string `json:"repository"`
 	Path       string `json:"path"` // relative to each base URL
-	SHA256     string `json:"sha256"`
-	SizeBytes  int64  `json:"size_bytes"`
+	// URLs are further places of exactly this file, by full URL, such as mirrors that name files by digest.
+	URLs      []string `json:"urls,omitempty"`
+	SHA256    string   `json:"sha256"`
+	SizeBytes int64    `json:"size_bytes"`
 	// InstalledBytes is primary.xml's size/@installed.
 	InstalledBytes int64  `json:"installed_bytes"`
 	SourceRPM      string `json:"source_rpm"`

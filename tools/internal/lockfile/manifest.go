@@ -36,6 +36,7 @@ type Manifest struct {
 	Exclude       []string             `yaml:"exclude"` // package names or globs that must not be locked
 	Cut           []ManifestCut        `yaml:"cut"`     // requirements to leave out of the edges
 	Weak          bool                 `yaml:"weak"`    // follow Recommends and Supplements too
+	Churn         []string             `yaml:"churn"`   // names or globs of release metadata, see ChurnNames
 }
 
 // ManifestRepository is one repository. Exactly one of BaseURL, MirrorList and MetaLink is set.
@@ -120,6 +121,15 @@ func (m *Manifest) For(arch string) []Root {
 	return out
 }
 
+// ChurnNames are the names or globs of packages that a new state of the repositories always brings, and that by themselves are no
+// reason for an update: system-release and its like, unless the manifest says otherwise (an empty list: none).
+func (m *Manifest) ChurnNames() []string {
+	if m.Churn == nil {
+		return []string{"system-release", "*-release", "*-release-common", "*-repo-cdn", "*-repos", "*-gpg-keys"}
+	}
+	return m.Churn
+}
+
 // KnownArchitectures are the architectures that the tools can build for, by RPM name.
 func KnownArchitectures() []string { return []string{"x86_64", "aarch64"} }
 
@@ -196,7 +206,7 @@ func keysOf(goType string) []string {
 	switch goType {
 	case "Manifest":
 		return []string{"schema", "release", "architectures", "releasever", "vars", "rpmdb", "repositories", "install", "exclude",
-			"cut", "weak"}
+			"cut", "weak", "churn"}
 	case "ManifestRepository":
 		return []string{"id", "baseurl", "mirrorlist", "metalink", "keys", "fingerprints", "gpgcheck", "repo_gpgcheck", "priority",
 			"exclude"}

@@ -44,13 +44,23 @@ func read(r io.Reader) (*Lock, error) {
 		return nil, errors.New("it has no schema number; it is not a lock")
 	}
 	if *head.Schema != Schema {
-		return nil, fmt.Errorf("schema %d, this tool reads %d", *head.Schema, Schema)
+		return nil, &SchemaError{*head.Schema}
 	}
 	l := new(Lock)
 	if err := strictjson.Decode(bytes.NewReader(data), int64(len(data)), l); err != nil {
 		return nil, errors.New(strings.TrimPrefix(err.Error(), "json: "))
 	}
 	return l, l.Validate()
+}
+
+// SchemaError says that a lock is of another schema than this program reads.
+type SchemaError struct{ Got int }
+
+func (e *SchemaError) Error() string {
+	if e.Got > Schema {
+		return fmt.Sprintf("schema %d, this tool reads %d: a newer rules_slimrpm made it", e.Got, Schema)
+	}
+	return fmt.Sprintf("schema %d, this tool reads %d: an older rules_slimrpm made it", e.Got, Schema)
 }
 
 // Validate checks that the lock is complete in itself: sorted, every edge leads to a package, every package to a repository.
@@ -72,14 +82,14 @@ func (l *Lock) Validate() error {
 		if section == nil {
 			return fmt.Errorf("architecture %s is null", arch)
 		}
-		if err := section.validate(arch, repositories); err != nil {
+		if err := section.validate(arch, repositories, l.ManifestDigest == Imported); err != nil {
 			return fmt.Errorf("architecture %s: %w", arch, err)
 		}
 	}
 	return nil
 }
 
-func (a *Architecture) validate(arch string, repositories map[[2]string]bool) error {
+func (a *Architecture) validate(arch string, repositories map[[2]string]bool, imported bool) error {
 	names := map[string]bool{}
 	for i := range a.Packages {
 		p := &a.Packages[i]
@@ -93,7 +103,11 @@ func (a *Architecture) validate(arch string, repositories map[[2]string]bool) er
 	}
 	for i := range a.Packages {
 		p := &a.Packages[i]
-		if err := p.validate(arch, repositories, names); err != nil {
+		err := p.validate(arch, repositories, names)
+		if err == nil && p.SizeBytes == 0 && !imported {
+			err = errors.New("size_bytes 0 is not positive")
+		}
+		if err != nil {
 			return fmt.Errorf("package %s: %w", p.Name, err)
 		}
 	}
@@ -112,11 +126,16 @@ func (p *Package) validate(arch string, repositories map[[2]string]bool, names m
 	if sum, err := hex.DecodeString(p.SHA256); err != nil || len(sum) != 32 || strings.ToLower(p.SHA256) != p.SHA256 {
 		return fmt.Errorf("sha256 %q is not 64 lower-case hexadecimal digits", p.SHA256)
 	}
-	if p.SizeBytes <= 0 {
-		return fmt.Errorf("size_bytes %d is not positive", p.SizeBytes)
+	if p.SizeBytes < 0 {
+		return fmt.Errorf("size_bytes %d is negative", p.SizeBytes)
 	}
 	if p.Path == "" || strings.HasPrefix(p.Path, "/") || strings.Contains(p.Path, "://") {
 		return fmt.Errorf("path %q is not relative", p.Path)
+	}
+	for _, url := range p.URLs {
+		if !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "http://") {
+			return fmt.Errorf("url %q is not of http or https", url)
+		}
 	}
 	for _, edges := range [][]string{p.ELF, p.Requires, p.Script, p.Scriptlet, p.Weak} {
 		if !slices.IsSorted(edges) {
@@ -137,6 +156,11 @@ func (l *Lock) CheckFresh(manifest []byte, manifestName, lockName, command strin
 		return nil
 	}
 	return cli.Hint(fmt.Errorf("%s is out of date: %s has changed since it was made", lockName, manifestName), "%s", command)
+}
+
+// EVR is the version of a package as "[epoch:]version-release".
+func (p *Package) EVR() string {
+	return strings.TrimSuffix(strings.TrimPrefix(p.NEVRA, p.Name+"-"), "."+p.Arch)
 }
 
 // Package returns a package of an architecture by name, nil when it is not locked.

@@ -50,6 +50,11 @@ func (m *Manifest) validate() error {
 			bad("cut: each entry needs package, requires and reason")
 		}
 	}
+	for _, name := range m.Churn {
+		if _, err := path.Match(name, ""); err != nil || name == "" {
+			bad("churn: %q is not a name or glob", name)
+		}
+	}
 	for _, name := range m.Exclude {
 		if _, err := path.Match(name, ""); err != nil || name == "" {
 			bad("exclude: %q is not a name or glob", name)

@@ -191,6 +191,9 @@ func (u *Universe) newer(a, b int) bool {
 	return evr.Compare(u.Packages[a].evr, u.Packages[b].evr) > 0
 }
 
+// EVR returns the version of a package.
+func (u *Universe) EVR(pkg int) evr.EVR { return u.Packages[pkg].evr }
+
 // Named returns the packages of a name, in order.
 func (u *Universe) Named(name string) []int {
 	from, to := u.namedText(name)
