@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
-	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/lockfile"
 )
 
 // UnknownRootError says that no package answers a root.
@@ -27,6 +26,8 @@ func (e *UnknownRootError) Error() string {
 	switch {
 	case e.Excluded != "":
 		return fmt.Sprintf("package %q for %s: %s", e.Root, e.Arch, e.Excluded)
+	case strings.HasPrefix(e.Root, "/"):
+		return fmt.Sprintf("unknown file %q for %s: no package has it", e.Root, e.Arch)
 	case len(e.Elsewhere) > 0:
 		return fmt.Sprintf("unknown package %q for %s: the repositories have it for %s only", e.Root, e.Arch, strings.Join(e.Elsewhere, ", "))
 	}
@@ -47,59 +48,57 @@ func (e RootErrors) Error() string {
 // checkRoots reports all roots without candidates.
 func (p *problem) checkRoots() error {
 	var errs RootErrors
-	var hints []string
-	var names []string
 	for i, root := range p.roots {
-		if len(p.rootsOf[i]) > 0 {
-			continue
+		if len(p.rootsOf[i]) == 0 {
+			e := p.u.unknownRoot(root)
+			e.held = p.heldFor(root.expr)
+			errs = append(errs, e)
 		}
-		e := &UnknownRootError{Root: root.Text, Arch: p.u.Arch}
-		e.Excluded, e.held = p.whyExcluded(root.expr), p.heldFor(root.expr)
-		if e.Excluded == "" {
-			e.Elsewhere = slices.Clone(p.u.foreign[root.expr.Name])
-			slices.Sort(e.Elsewhere)
-			e.Elsewhere = slices.Compact(e.Elsewhere)
-		}
-		if e.Excluded == "" && len(e.Elsewhere) == 0 {
-			if names == nil {
-				names = p.u.Names()
-			}
-			e.Near = lockfile.NearMisses(root.expr.Name, names, 5)
-		}
-		if len(e.Near) > 0 {
-			hints = append(hints, fmt.Sprintf("for %q, did you mean %s?", root.Text, list(e.Near, 5)))
-		}
-		errs = append(errs, e)
 	}
 	if len(errs) == 0 {
 		return nil
 	}
 	var err error = errs
-	slices.Reverse(hints)
-	for _, hint := range hints {
-		err = cli.Hint(err, "%s", hint)
+	for _, e := range slices.Backward(errs) {
+		if len(e.Near) > 0 {
+			err = cli.Hint(err, "for %q, did you mean %s?", e.Root, list(e.Near, maxNear))
+		}
 	}
 	return err
 }
 
+// unknownRoot says why nothing answers a root.
+func (u *Universe) unknownRoot(root Root) *UnknownRootError {
+	e := &UnknownRootError{Root: root.Text, Arch: u.Arch, Excluded: u.whyExcluded(root.expr)}
+	if e.Excluded != "" {
+		return e
+	}
+	e.Elsewhere = slices.Clone(u.foreign[root.expr.Name])
+	slices.Sort(e.Elsewhere)
+	e.Elsewhere = slices.Compact(e.Elsewhere)
+	if len(e.Elsewhere) == 0 {
+		e.Near = u.near(root.expr.Name)
+	}
+	return e
+}
+
 // whyExcluded says why the candidates of a root are out, if it has any.
-func (p *problem) whyExcluded(e *Expr) string {
-	all := p.u.allProviders(p.u.dependency(e))
-	if len(all) > 0 {
-		return fmt.Sprintf("%s is out: %s", p.u.NEVRA(all[len(all)-1]), p.u.Packages[all[len(all)-1]].Excluded)
+func (u *Universe) whyExcluded(e *Expr) string {
+	if all := u.meant(e); len(all) > 0 {
+		last := all[len(all)-1]
+		return fmt.Sprintf("%s is out: %s", u.NEVRA(last), u.Packages[last].Excluded)
 	}
 	if e.Cmp == 0 {
 		return ""
 	}
-	any := *e
-	any.Cmp = 0
-	all = p.u.allProviders(p.u.dependency(&any))
-	if len(all) == 0 {
-		return ""
-	}
+	anyVersion := *e
+	anyVersion.Cmp = 0
 	var have []string
-	for _, c := range all {
-		have = append(have, p.u.NEVRA(c))
+	for _, c := range u.meant(&anyVersion) {
+		have = append(have, u.NEVRA(c))
+	}
+	if len(have) == 0 {
+		return ""
 	}
 	return "the repositories have " + list(have, 5)
 }
@@ -190,6 +189,9 @@ func (p *problem) sentence(n int) string {
 	u := p.u
 	switch f.kind {
 	case factRoot:
+		if p.roots[f.root].forced != nil {
+			return "suppose that " + p.roots[f.root].Text + " is to be installed"
+		}
 		return fmt.Sprintf("the manifest asks for %s: %s", p.roots[f.root].Text, u.alternatives(p.sat.clause(n)))
 	case factRequires:
 		if alternatives := u.alternatives(p.sat.clause(n)); alternatives != "" {
@@ -253,6 +255,9 @@ func (p *problem) whyNothing(d dependency) string {
 	}
 	if archs := u.foreign[u.strings.Text(d.name)]; len(archs) > 0 {
 		return "it exists for " + archs[0] + " only"
+	}
+	if near := u.near(u.strings.Text(d.name)); len(near) > 0 && strings.ContainsAny(u.strings.Text(d.name), "/(") {
+		return "nothing provides it; there is " + list(near, maxNear)
 	}
 	return "nothing provides it"
 }

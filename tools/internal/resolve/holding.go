@@ -332,7 +332,7 @@ func (p *problem) heldIn(facts []int) []string {
 		for _, l := range p.sat.clause(n) {
 			add(l.variable() - 1)
 		}
-		if f.kind == factRoot {
+		if f.kind == factRoot && p.roots[f.root].forced == nil {
 			names = append(names, p.heldFor(p.roots[f.root].expr)...)
 		} else if f.kind == factRequires || f.kind == factNothing {
 			if e, err := ParseDependency(p.u.strings.Text(f.dep.name)); err == nil && e.Op != "" {
@@ -359,7 +359,7 @@ func (p *problem) heldFor(e *Expr) []string {
 	if e.Op != "" {
 		return names
 	}
-	for _, pkg := range p.u.allProviders(p.u.dependency(e)) {
+	for _, pkg := range slices.Concat(p.u.allProviders(p.u.dependency(e)), p.u.meant(e)) {
 		if p.u.Packages[pkg].byHold {
 			names = append(names, p.u.Name(pkg))
 		}

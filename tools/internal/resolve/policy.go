@@ -8,11 +8,6 @@ import (
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/repomd"
 )
 
-// matches reports whether a package has the name and a version of a plain dependency.
-func matches(pkg *Package, e *Expr) bool {
-	return evr.Satisfies(evr.EQ, pkg.evr, e.Cmp, e.EVR)
-}
-
 // obsoleted returns the packages, excluded ones included, whose name and version an Obsoletes entry of pkg names.
 func (u *Universe) obsoleted(pkg int, d dependency) []int {
 	var out []int

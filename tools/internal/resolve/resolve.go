@@ -1,7 +1,6 @@
 package resolve
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,18 +10,13 @@ import (
 
 // Options are what to install.
 type Options struct {
-	// Roots are package names, capabilities ("perl(strict)", "name >= 1.2") or file paths.
+	// Roots are package names, names with a version or architecture ("glibc-2.34", "name >= 1.2", "glibc.x86_64"), capabilities
+	// ("perl(strict)") or file paths.
 	Roots []string
 	// Weak follows Recommends and Supplements too.
 	Weak bool
 	// Files is called with the paths that only filelists.xml can tell, sorted; it calls Universe.AddFiles. It may be nil.
 	Files func(paths []string) error
-}
-
-// Root is a parsed root.
-type Root struct {
-	Text string
-	expr *Expr
 }
 
 // Solution is a set of packages that satisfies the roots and each other.
@@ -39,6 +33,10 @@ func (u *Universe) Resolve(options Options) (*Solution, error) {
 	if err != nil {
 		return nil, err
 	}
+	return u.resolve(roots, options)
+}
+
+func (u *Universe) resolve(roots []Root, options Options) (*Solution, error) {
 	known := map[string]bool{}
 	for {
 		p := u.newProblem(roots, options.Weak)
@@ -56,22 +54,6 @@ func (u *Universe) Resolve(options Options) (*Solution, error) {
 		}
 		return p.solve()
 	}
-}
-
-func parseRoots(texts []string) ([]Root, error) {
-	var roots []Root
-	var errs []error
-	sorted := slices.Clone(texts)
-	slices.Sort(sorted)
-	for _, text := range slices.Compact(sorted) {
-		e, err := ParseDependency(text)
-		if err == nil && e.Op != "" {
-			err = fmt.Errorf("reading root %q: rich dependencies are not roots", text)
-		}
-		errs = append(errs, err)
-		roots = append(roots, Root{text, e})
-	}
-	return roots, errors.Join(errs...)
 }
 
 // unknownPaths returns the required files that have not been looked up in filelists.xml yet, and marks them as known.

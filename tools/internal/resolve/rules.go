@@ -57,7 +57,7 @@ func (u *Universe) newProblem(roots []Root, weak bool) *problem {
 // build adds the clauses of the roots and of everything they can reach.
 func (p *problem) build() error {
 	for i, root := range p.roots {
-		candidates := p.candidates(root.expr)
+		candidates := p.candidates(root)
 		p.rootsOf = append(p.rootsOf, candidates)
 		p.clause(fact{kind: factRoot, root: int32(i)}, positive(candidates))
 		p.reach(candidates)
@@ -207,24 +207,15 @@ func (u *Universe) dependency(e *Expr) dependency {
 	return d
 }
 
-// candidates returns the packages that a root may mean: those of its name, else those that provide it.
-func (p *problem) candidates(e *Expr) []int {
-	if e.Op != "" {
-		return nil
+// candidates returns the packages that a root may mean and that are not excluded.
+func (p *problem) candidates(root Root) []int {
+	if root.forced != nil {
+		return root.forced
 	}
-	var named []int
-	if id, ok := p.u.strings.Lookup(e.Name); ok {
-		from, to := p.u.named(id)
-		for i := from; i < to; i++ {
-			if pkg := &p.u.Packages[i]; pkg.Excluded == "" && matches(pkg, e) {
-				named = append(named, i)
-			}
-		}
-		if to > from {
-			return named
-		}
+	if name := root.expr.Name; strings.HasPrefix(name, "/") && !repomd.InPrimary(name) {
+		p.paths[name] = true
 	}
-	return p.leaf(e)
+	return slices.DeleteFunc(p.u.meant(root.expr), func(c int) bool { return p.u.Packages[c].Excluded != "" })
 }
 
 // sortChoices fixes the order in which open choices are looked at: by package from last to first, as libsolv's sorted
