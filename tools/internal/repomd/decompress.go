@@ -20,7 +20,7 @@ const MaxOpenBytes = 8 << 30
 const maxWindow = 512 << 20
 
 // Decompress returns a reader of the uncompressed content. The format is told by the first bytes, never by the name:
-// gzip, xz, zstd, bzip2 or plain XML. openBytes is the expected size, or -1; a longer or shorter content is an error.
+// gzip, xz, zstd, bzip2 or plain XML. r is read in a goroutine until Close returns. openBytes is the expected size, or -1; a longer or shorter content is an error.
 func Decompress(r io.Reader, openBytes int64) (io.ReadCloser, error) {
 	br := bufio.NewReaderSize(r, 64<<10)
 	magic, err := br.Peek(16)
@@ -59,7 +59,7 @@ func Decompress(r io.Reader, openBytes int64) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	return content, nil
+	return readAhead(content), nil
 }
 
 // exact passes on r and fails when it holds more or fewer bytes than expected.

@@ -318,10 +318,10 @@ func (x *primaryParser) location(attrs []byte) error {
 			if err := CheckLocation(string(b)); err != nil {
 				return err
 			}
-			x.cur.Location = string(b)
+			x.cur.Location = x.p.Strings.keep(b)
 			x.seen |= seenLocation
 		case "xml:base":
-			x.cur.Base = string(b)
+			x.cur.Base = x.p.Strings.keep(b)
 		}
 		return nil
 	})

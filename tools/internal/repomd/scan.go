@@ -253,23 +253,29 @@ func (t *tags) skip(begin, end string) bool {
 // tagEnd finds the ">" that ends a tag, stepping over quoted attribute values.
 func tagEnd(b []byte) int {
 	gt := bytes.IndexByte(b, '>')
-	if gt < 0 || bytes.IndexByte(b[:gt], '"') < 0 && bytes.IndexByte(b[:gt], '\'') < 0 {
+	if gt < 0 {
 		return gt
 	}
-	var quote byte
-	for i, c := range b {
-		switch {
-		case quote != 0:
-			if c == quote {
-				quote = 0
+	for at := 0; ; {
+		quote := at
+		for quote < gt && b[quote] != '"' && b[quote] != '\'' {
+			quote++
+		}
+		if quote == gt {
+			return gt
+		}
+		end := bytes.IndexByte(b[quote+1:], b[quote])
+		if end < 0 {
+			return -1
+		}
+		if at = quote + 1 + end + 1; at > gt {
+			next := bytes.IndexByte(b[at:], '>')
+			if next < 0 {
+				return -1
 			}
-		case c == '"' || c == '\'':
-			quote = c
-		case c == '>':
-			return i
+			gt = at + next
 		}
 	}
-	return -1
 }
 
 func cutTag(body []byte) (name, attrs []byte, ok bool) {
@@ -288,7 +294,7 @@ func cutTag(body []byte) (name, attrs []byte, ok bool) {
 
 // cutAttr takes the first attribute off attrs. The value is raw; ok is false at the end of the list.
 func cutAttr(attrs []byte) (name, value, rest []byte, ok bool, err error) {
-	attrs = bytes.TrimLeft(attrs, " \t\r\n")
+	attrs = trimLeft(attrs)
 	if len(attrs) == 0 {
 		return nil, nil, nil, false, nil
 	}
@@ -296,8 +302,10 @@ func cutAttr(attrs []byte) (name, value, rest []byte, ok bool, err error) {
 	if eq <= 0 {
 		return nil, nil, nil, false, errors.New("an attribute has no value")
 	}
-	name = bytes.TrimRight(attrs[:eq], " \t\r\n")
-	rest = bytes.TrimLeft(attrs[eq+1:], " \t\r\n")
+	name, rest = attrs[:eq], trimLeft(attrs[eq+1:])
+	for len(name) > 0 && isSpace(name[len(name)-1]) {
+		name = name[:len(name)-1]
+	}
 	if len(rest) == 0 || rest[0] != '"' && rest[0] != '\'' {
 		return nil, nil, nil, false, fmt.Errorf("the attribute %.40s is not quoted", name)
 	}
@@ -306,6 +314,14 @@ func cutAttr(attrs []byte) (name, value, rest []byte, ok bool, err error) {
 		return nil, nil, nil, false, fmt.Errorf("the attribute %.40s is not closed", name)
 	}
 	return name, rest[1 : 1+end], rest[2+end:], true, nil
+}
+
+// trimLeft is bytes.TrimLeft for white space, which is most often one byte.
+func trimLeft(b []byte) []byte {
+	for len(b) > 0 && isSpace(b[0]) {
+		b = b[1:]
+	}
+	return b
 }
 
 // unescape replaces entity and character references. Text without "&" is returned as it is; otherwise scratch is reused.
