@@ -167,6 +167,7 @@ def _rootfs(*, name, release, data, base, accounts, dirs, files, ca_trust, ld_so
         )
     rpm_rootfs(
         name = name,
+        account_ids = "//variants/releases/%s:accounts.conf" % release,
         accounts = accounts,
         alternatives = data["alternatives"],
         base = base,

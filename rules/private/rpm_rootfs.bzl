@@ -31,6 +31,8 @@ def _rpm_rootfs_impl(ctx):
         json.decode(place) | {"source": _single_file(ctx, target, "files").path}
         for target, place in ctx.attr.files.items()
     ]
+    if ctx.file.account_ids:
+        spec["accounts"] |= {"ids": {"name": ctx.file.account_ids.short_path, "source": ctx.file.account_ids.path}}
     if spec["ca_trust"] != None:
         spec["ca_trust"] |= {
             "anchors": _certificates(ctx, "ca_anchors"),
@@ -43,7 +45,7 @@ def _rpm_rootfs_impl(ctx):
         arch = target_architecture(ctx),
         base = base,
         candidates = RpmClosureInfo(closures = [request.candidates for request in requests]),
-        inputs = ctx.files.files + ctx.files.ca_anchors + ctx.files.ca_distrust,
+        inputs = ctx.files.files + ctx.files.ca_anchors + ctx.files.ca_distrust + ctx.files.account_ids,
         release = release,
         requests = [request.request for request in requests],
         spec = spec,
@@ -80,6 +82,7 @@ _rpm_rootfs = rule(
     implementation = _rpm_rootfs_impl,
     doc = "What the macro rpm_rootfs instantiates.",
     attrs = ARCHITECTURE_ATTRS | POLICY_ATTRS | {
+        "account_ids": attr.label(doc = "Table of account numbers.", allow_single_file = True),
         "base": attr.label(doc = "Root filesystem to build on.", providers = [RootfsInfo]),
         "ca_anchors": attr.label_keyed_string_dict(doc = "PEM file -> name; empty: that of the file.", allow_files = True),
         "ca_distrust": attr.label_keyed_string_dict(doc = "PEM file -> name; empty: that of the file.", allow_files = True),
@@ -98,6 +101,7 @@ def rpm_rootfs(
         contents = [],
         base = None,
         accounts = {},
+        account_ids = None,
         dirs = {},
         files = {},
         symlinks = {},
@@ -147,6 +151,9 @@ def rpm_rootfs(
       base: another rpm_rootfs to build on.
       accounts: dict with `users` (list of dicts: name, uid, gid, gecos, home, shell), `groups` (list of dicts: name, gid, members) and
         `replace` (bool: drop the accounts that packages or the base bring in).
+      account_ids: file with the numbers of accounts whose packages leave the number open, one `u NAME ID` or `g NAME ID` a line, as in
+        sysusers.d. With it such an account must be in the file; without it the number depends on the name alone, and two names that
+        come to the same number are an error. So a number never moves. See rules/docs/state.md.
       dirs: dict of path to dict (mode, user, group).
       files: dict of path to label, or to dict (`src` label or `text`, mode, user, group).
       symlinks: dict of path to target.
@@ -203,6 +210,7 @@ def rpm_rootfs(
             sources[file["src"]] = json.encode(place)
     _rpm_rootfs(
         name = name,
+        account_ids = account_ids,
         artifacts = artifacts,
         base = base,
         build_id = build_id,

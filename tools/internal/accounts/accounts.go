@@ -19,6 +19,9 @@ const (
 	maxID        = 1<<32 - 2 // -1 means "no change" to chown(2)
 	// locked is what systemd-sysusers(8) writes: no password matches it, and the account is not usable for login.
 	locked = "!*"
+	// noAging is the rest of a line of shadow for a system account, as useradd -r and systemd-sysusers write it, but for the date
+	// of the last change, which would be the day of the build.
+	noAging = ":::::::"
 )
 
 // User is a line of /etc/passwd. The password is not part of it: it is in Shadow.
@@ -41,6 +44,8 @@ type Group struct {
 type DB struct {
 	Users  []User
 	Groups []Group
+	// IDs fixes numbers that packages leave open; nil: such a number depends on the name alone.
+	IDs    *IDs
 	shadow map[string]string // line of shadow after the name
 	passgr map[string]gshadow
 }
@@ -86,7 +91,7 @@ func (db *DB) loadUser(v []string) error {
 	}
 	db.Users = append(db.Users, User{v[0], uid, gid, v[4], v[5], v[6]})
 	if v[1] != "x" && v[1] != "" {
-		db.shadow[v[0]] = v[1] + "::0:99999:7:::"
+		db.shadow[v[0]] = v[1] + noAging
 	}
 	return nil
 }
@@ -149,7 +154,7 @@ func (db *DB) Write() Files {
 		fmt.Fprintf(&passwd, "%s:x:%d:%d:%s:%s:%s\n", u.Name, u.UID, u.GID, u.Gecos, u.Home, u.Shell)
 		rest, ok := db.shadow[u.Name]
 		if !ok {
-			rest = locked + "::0:99999:7:::"
+			rest = locked + noAging
 		}
 		fmt.Fprintf(&shadow, "%s:%s\n", u.Name, rest)
 	}

@@ -1,9 +1,12 @@
 package accounts
 
 import (
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
 )
 
 func TestLoadWrite(t *testing.T) {
@@ -16,10 +19,10 @@ func TestLoadWrite(t *testing.T) {
 			Files{[]byte("root:x:0:0:root:/root:/bin/sh\n"), []byte("root:x:0:\nadm:x:4:root\n"), []byte("root:*:19000:0:99999:7:::\n"), []byte("root:*::\nadm:!:root:root\n")}},
 		{"missing shadow lines are made, orphans dropped",
 			Files{[]byte("a:x:1:1::/:/bin/sh\n"), []byte("a:x:1:\n"), []byte("gone:*:::::::\n"), []byte("gone:*::\n")},
-			Files{[]byte("a:x:1:1::/:/bin/sh\n"), []byte("a:x:1:\n"), []byte("a:!*::0:99999:7:::\n"), []byte("a:!*::\n")}},
+			Files{[]byte("a:x:1:1::/:/bin/sh\n"), []byte("a:x:1:\n"), []byte("a:!*:::::::\n"), []byte("a:!*::\n")}},
 		{"a password moves to shadow, an empty one becomes none",
 			Files{Passwd: []byte("a:*:1:1::/:\nb::2:2::/:\n")},
-			Files{Passwd: []byte("a:x:1:1::/:\nb:x:2:2::/:\n"), Shadow: []byte("a:*::0:99999:7:::\nb:!*::0:99999:7:::\n")}},
+			Files{Passwd: []byte("a:x:1:1::/:\nb:x:2:2::/:\n"), Shadow: []byte("a:*:::::::\nb:!*:::::::\n")}},
 		{"members of gshadow follow group",
 			Files{Group: []byte("g:x:5:a,b\n"), GShadow: []byte("g:*:a:c\n")},
 			Files{Group: []byte("g:x:5:a,b\n"), GShadow: []byte("g:*:a:a,b\n")}},
@@ -90,7 +93,7 @@ func TestApply(t *testing.T) {
 	if u := db.User("web"); u.UID != 48 || u.GID != 48 {
 		t.Errorf("a user takes the number of its own group: %+v", u)
 	}
-	if u := db.User("db"); u.UID != u.GID || u.UID < firstFreeID || u.UID > lastFreeID {
+	if u := db.User("db"); u.UID != u.GID || u.UID != idOf("db") {
 		t.Errorf("a user without id: %+v", u)
 	}
 	if g := db.Group("mail"); !reflect.DeepEqual(g.Members, []string{"web"}) {
@@ -127,13 +130,108 @@ func TestApplyErrors(t *testing.T) {
 	}
 }
 
-func TestFreeIDsRunOut(t *testing.T) {
+// TestSiblings runs the commands that change what others made.
+func TestSiblings(t *testing.T) {
 	db := New()
-	for i := firstFreeID; i <= lastFreeID; i++ {
-		db.Groups = append(db.Groups, Group{Name: "g" + strings.Repeat("x", i-firstFreeID), GID: i})
+	for _, line := range []string{
+		"groupadd -r -g 12 mail", "groupadd -r -g 13 news", "useradd -r -u 5 -d /x web", "usermod -a -G mail,news web", "usermod -s /bin/sh -d /y -L web",
+		"usermod -G news web", "useradd -r -u 6 gone", "gpasswd -a gone mail", "userdel gone", "groupdel mail", "gpasswd --add web web",
+	} {
+		requests, err := ParseCommand(strings.Fields(line))
+		if err == nil {
+			err = db.Apply(requests)
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
 	}
-	if err := db.Apply([]Request{{Kind: WantGroup, Name: "b", ID: -1}}); err == nil || !strings.Contains(err.Error(), "no free id") {
+	f := db.Write()
+	if got, want := string(f.Passwd)+string(f.Group), "web:x:5:5::/y:/bin/sh\nnews:x:13:web\nweb:x:5:web\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestIDs(t *testing.T) {
+	table := func(text string) *IDs {
+		ids, err := ParseIDs([]byte(text), "accounts.conf")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ids
+	}
+	ids := table("# system accounts\nu nginx 900\ng ssh_keys 101\nu svc 412\n")
+	for _, c := range []struct{ why, line, want string }{
+		{"the table decides", "useradd -r nginx", "nginx:x:900:900::/home/nginx:/sbin/nologin"},
+		{"for groups too", "groupadd -r ssh_keys", "ssh_keys:x:101:"},
+		{"a number that agrees", "useradd -r -u 412 svc", "svc:x:412:412::/home/svc:/sbin/nologin"},
+		{"a number that does not", "useradd -r -u 413 svc", "error: adding user svc: the package wants id 413, accounts.conf says 412"},
+		{"an account that is missing", "groupadd -r other", "error: adding group other: accounts.conf has no id for it; hint add this line to accounts.conf: g other 660"},
+	} {
+		db := New()
+		db.IDs = ids
+		requests, err := ParseCommand(strings.Fields(c.line))
+		if err == nil {
+			err = db.Apply(requests)
+		}
+		if want, isError := strings.CutPrefix(c.want, "error: "); isError {
+			text := ""
+			if err != nil {
+				if text = err.Error(); strings.Contains(want, "; hint ") {
+					text += "; hint " + strings.Join(cli.Hints(err), " ")
+				}
+			}
+			if text != want {
+				t.Errorf("%s: got %q, want %q", c.why, text, want)
+			}
+			continue
+		}
+		if f := db.Write(); err != nil || !strings.Contains(string(f.Passwd)+string(f.Group), c.want+"\n") {
+			t.Errorf("%s: got %v %s%s", c.why, err, f.Passwd, f.Group)
+		}
+	}
+	db := New()
+	db.IDs = ids
+	sysusers, err := ParseSysusers([]byte("u svc 5\ng tty 5\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Apply(sysusers); err != nil || db.User("svc").UID != 412 || db.Group("tty").GID != 5 {
+		t.Errorf("a number that sysusers only prefers: %v %v", db.User("svc"), err)
+	}
+	for _, c := range []struct{ text, want string }{
+		{"u a 5\nu b 5\n", "user b: a has id 5 already"}, {"u a 5\nu a 6\n", "a has id 5 already"}, {"m a b\n", "a name and an id"},
+		{"u a -\n", "a name and an id"}, {"u a 5 \"text\"\n", "nothing else"}, {"g a 7\nu b 7\n", "its group would have the id 7 of group a"},
+	} {
+		if _, err := ParseIDs([]byte(c.text), "t"); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q: got %v, want %q", c.text, err, c.want)
+		}
+	}
+}
+
+// TestIDsDoNotMove has two accounts whose names come to the same number: no image may give one of them another number.
+func TestIDsDoNotMove(t *testing.T) {
+	a, b := "", ""
+	for i, seen := 0, map[int]string{}; b == ""; i++ {
+		name := fmt.Sprintf("u%d", i)
+		if a = seen[idOf(name)]; a != "" {
+			b = name
+		}
+		seen[idOf(name)] = name
+	}
+	ask := func(name string) Request { return Request{Kind: WantUser, Name: name, ID: -1} }
+	db := New()
+	err := db.Apply([]Request{ask(a), ask(b)})
+	if err == nil || !strings.Contains(err.Error(), "an id must not depend on what else is in an image") || !strings.Contains(strings.Join(cli.Hints(err), " "), "account_ids") {
 		t.Errorf("got %v", err)
+	}
+	ids, err := ParseIDs([]byte("u "+a+" 500\nu "+b+" 501\n"), "t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	db = New()
+	db.IDs = ids
+	if err := db.Apply([]Request{ask(b), ask(a)}); err != nil || db.User(a).UID != 500 || db.User(b).GID != 501 {
+		t.Errorf("with a table: %v", err)
 	}
 }
 
@@ -146,7 +244,7 @@ func TestParseCommand(t *testing.T) {
 		{"/usr/sbin/groupadd -rg48 apache", "apache:x:48:"},
 		{"groupadd --system --gid=7 --force g", "g:x:7:"},
 		{"useradd -c Apache -u 48 -s /sbin/nologin -r -d /usr/share/httpd apache", "apache:x:48:48:Apache:/usr/share/httpd:/sbin/nologin"},
-		{"useradd -rM -u 5 -g 9 x", "x:x:5:9::/home/x:/sbin/nologin"},
+		{"useradd -rM -u 5 -g 9 x", "error: adding user x: its group 9 does not exist"},
 		{"adduser --system --uid 5 --group --home /x --no-create-home x", "x:x:5:5::/x:/usr/sbin/nologin"},
 		{"addgroup --system --gid 101 x", "x:x:101:"},
 		{"useradd -p secret -r x", "error: option -p is not covered"},
@@ -156,9 +254,16 @@ func TestParseCommand(t *testing.T) {
 		{"useradd -r -u abc x", `error: id "abc"`},
 		{"useradd -r -N x", "error: -N without -g"},
 		{"groupadd -r ../x", "error: account name"},
-		{"usermod -L x", "error: not an account command"},
+		{"gpasswd -a x nobody", "error: adding x to group nobody: adding x to group nobody: no such group"},
+		{"gpasswd g", "error: nothing to do"},
+		{"usermod -p x y", "error: option -p is not covered"},
+		{"usermod -L x", "error: changing user x: no such user"},
+		{"chfn x", "error: not an account command"},
 	} {
 		requests, err := ParseCommand(strings.Fields(c.line))
+		if err == nil && strings.HasPrefix(c.want, "error: ") {
+			err = New().Apply(requests)
+		}
 		if part, isError := strings.CutPrefix(c.want, "error: "); isError {
 			if err == nil || !strings.Contains(err.Error(), part) {
 				t.Errorf("%s: got %v, want %q", c.line, err, part)
@@ -192,15 +297,15 @@ func TestParseSysusers(t *testing.T) {
 	want := []Request{
 		{Kind: WantGroup, Name: "tty", ID: 5, Shift: true},
 		{Kind: WantUser, Name: "a", ID: 7, Group: "tty", Gecos: "Some One", Home: "/home/a", Shell: "/bin/sh", Shift: true},
-		{Kind: WantUser, Name: "b", ID: -1, Gecos: "x % y", Shift: true},
-		{Kind: WantUser, Name: "c", ID: -1, Shift: true},
-		{Kind: WantGroup, Name: "mail", ID: -1, Shift: true}, {Kind: WantUser, Name: "a", ID: -1, Shift: true}, {Kind: WantMember, Name: "a", Group: "mail"},
+		{Kind: WantUser, Name: "b", ID: -1, Gecos: "x % y", Shell: sysusersShell, Shift: true},
+		{Kind: WantUser, Name: "c", ID: -1, Shell: sysusersShell, Shift: true},
+		{Kind: WantGroup, Name: "mail", ID: -1, Shift: true}, {Kind: WantUser, Name: "a", ID: -1, Shell: sysusersShell, Shift: true}, {Kind: WantMember, Name: "a", Group: "mail"},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v\nwant %+v", got, want)
 	}
 	for _, c := range []struct{ text, want string }{
-		{"x a", `line 1: type "x"`}, {"u", "1 fields"}, {"u a 1 2 3 4 5", "7 fields"}, {"u a \"b", "quote is not closed"}, {"u a - %H", `specifier in "%H"`}, {"u a 99999999999", "not a number in range"},
+		{"x a", `line 1: type "x"`}, {"u", "1 fields"}, {"u a 1 2 3 4 5", "7 fields"}, {"u a \"b", "quote is not closed"}, {"u a - %H", `specifier %H in "%H"`}, {"u a - x%", "not complete"}, {"r - 9-5", "ends before it starts"}, {"r - x", "range"}, {"u a 99999999999", "not a number in range"},
 	} {
 		if _, err := ParseSysusers([]byte(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: got %v, want %q", c.text, err, c.want)

@@ -18,6 +18,7 @@ type command struct {
 	system  bool
 	noGroup bool // no group of the user's own
 	group   bool // adduser --group: a group of the user's own; addgroup and adduser --system without it use nogroup
+	append  bool // usermod -a: Groups are further groups
 }
 
 var (
@@ -33,11 +34,14 @@ var (
 	setSystem = option{false, func(c *command, _ string) error { c.system = true; return nil }}
 	noGroup   = option{false, func(c *command, _ string) error { c.noGroup = true; return nil }}
 	ownGroup  = option{false, func(c *command, _ string) error { c.group = true; return nil }}
+	addGroups = option{false, func(c *command, _ string) error { c.append = true; return nil }}
+	addUser   = option{true, func(c *command, v string) error { c.Kind, c.Group = WantMember, v; return nil }}
 	nothing   = option{}
 	anyValue  = option{true, nil}
 )
 
-// useradd(8) and groupadd(8) of shadow-utils; adduser(8) and addgroup(8) of Debian. -p is left out on purpose: a password in a
+// useradd(8), groupadd(8) and their siblings of shadow-utils; adduser(8) and addgroup(8) of Debian. Locking a password has no effect:
+// accounts of packages have none. -p is left out on purpose: a password in a
 // scriptlet must be seen by somebody.
 var commands = map[string]map[string]option{
 	"groupadd": {
@@ -51,6 +55,14 @@ var commands = map[string]map[string]option{
 		"-N": noGroup, "--no-user-group": noGroup, "-n": noGroup, "-U": ownGroup, "--user-group": ownGroup, "-o": nothing,
 		"--non-unique": nothing, "-l": nothing, "--no-log-init": nothing, "-K": anyValue, "--key": anyValue,
 	},
+	"usermod": {
+		"-u": setID, "--uid": setID, "-g": setGroup, "--gid": setGroup, "-G": setGroups, "--groups": setGroups, "-a": addGroups,
+		"--append": addGroups, "-c": setGecos, "--comment": setGecos, "-d": setHome, "--home": setHome, "-s": setShell,
+		"--shell": setShell, "-L": nothing, "--lock": nothing,
+	},
+	"gpasswd":  {"-a": addUser, "--add": addUser},
+	"userdel":  {"-f": nothing, "--force": nothing},
+	"groupdel": {"-f": nothing, "--force": nothing},
 	"addgroup": {
 		"--gid": setID, "--system": setSystem, "--quiet": nothing, "--force-badname": nothing, "--allow-bad-names": nothing,
 	},
@@ -67,7 +79,7 @@ func IsCommand(program string) bool {
 	return ok
 }
 
-// ParseCommand reads the command line of groupadd, useradd, addgroup or adduser. An option that it does not know is an error.
+// ParseCommand reads the command line of groupadd, useradd, usermod, gpasswd, userdel, groupdel, addgroup or adduser. An option that it does not know is an error.
 func ParseCommand(argv []string) ([]Request, error) {
 	if len(argv) == 0 {
 		return nil, fmt.Errorf("empty command")
@@ -141,6 +153,23 @@ func (c *command) requests(name string, operands []string) ([]Request, error) {
 	c.Name = operands[0]
 	if len(operands) == 2 {
 		return []Request{{Kind: WantMember, Name: operands[0], Group: operands[1]}}, nil
+	}
+	switch name {
+	case "usermod":
+		c.Kind, c.Set = WantChange, c.Groups != nil && !c.append
+		return []Request{c.Request}, nil
+	case "userdel":
+		c.Kind = WantRemove
+		return []Request{c.Request}, nil
+	case "groupdel":
+		c.Kind = DropGroup
+		return []Request{c.Request}, nil
+	case "gpasswd":
+		if c.Kind != WantMember {
+			return nil, fmt.Errorf("nothing to do")
+		}
+		c.Name, c.Group = c.Group, c.Name
+		return []Request{c.Request}, nil
 	}
 	// Accounts for people get ids from 1000 on; nothing in a package asks for one.
 	if !c.system && c.ID < 0 {

@@ -2,15 +2,7 @@ package accounts
 
 import (
 	"fmt"
-	"hash/fnv"
-	"strings"
-)
-
-// Range of ids that are given to system accounts that ask for none. Fixed ids of distributions end at 200 (setup of Red Hat)
-// or 99 (base-passwd of Debian), and 999 is the last system id of both (login.defs).
-const (
-	firstFreeID = 300
-	lastFreeID  = 998
+	"slices"
 )
 
 // Request kinds.
@@ -18,6 +10,9 @@ const (
 	WantUser   = "user"
 	WantGroup  = "group"
 	WantMember = "member"
+	WantChange = "change"        // of a user that exists
+	WantRemove = "removal"       // of a user, and of its own group
+	DropGroup  = "group removal" // of a group
 )
 
 // Request is one account that a package asks for.
@@ -33,23 +28,40 @@ type Request struct {
 	Shell  string // empty: /sbin/nologin
 	// Shift lets a taken ID be replaced by a free one, as systemd-sysusers does; otherwise a taken ID is an error.
 	Shift bool
+	// Set (WantChange): Groups are all groups of the user, not further ones.
+	Set bool
 }
 
 // Apply fulfils requests in two passes, groups before users before memberships, so that the order of packages does not
-// matter. Accounts that exist are left alone. The id of an account that asks for none depends on its name first, so that it
-// does not move when other accounts come and go.
+// matter. Accounts that exist are left alone. The id of an account that asks for none is that of db.IDs, or else depends on its
+// name alone, so that it does not move when other accounts come and go.
 func (db *DB) Apply(requests []Request) error {
-	for _, kind := range []string{WantGroup, WantUser, WantMember} {
+	for _, kind := range []string{WantGroup, WantUser, WantMember, WantChange, WantRemove, DropGroup} {
 		for _, r := range requests {
 			if r.Kind != kind {
 				continue
 			}
 			if err := db.apply(r); err != nil {
-				return fmt.Errorf("adding %s %s: %w", r.Kind, r.Name, err)
+				return fmt.Errorf("%s: %w", r.subject(), err)
 			}
 		}
 	}
 	return nil
+}
+
+// subject says what a request wants, for messages.
+func (r Request) subject() string {
+	switch r.Kind {
+	case WantMember:
+		return "adding " + r.Name + " to group " + r.Group
+	case WantChange:
+		return "changing user " + r.Name
+	case WantRemove:
+		return "removing user " + r.Name
+	case DropGroup:
+		return "removing group " + r.Name
+	}
+	return "adding " + r.Kind + " " + r.Name
 }
 
 func (db *DB) apply(r Request) error {
@@ -58,6 +70,14 @@ func (db *DB) apply(r Request) error {
 		return db.addGroup(r.Name, r.ID, r.Shift)
 	case WantMember:
 		return db.AddMember(r.Group, r.Name)
+	case WantChange:
+		return db.change(r)
+	case WantRemove:
+		db.removeUser(r.Name)
+		return nil
+	case DropGroup:
+		db.removeGroup(r.Name)
+		return nil
 	}
 	if db.User(r.Name) == nil {
 		if err := db.addUser(r); err != nil {
@@ -76,60 +96,53 @@ func (db *DB) addGroup(name string, id int, shift bool) error {
 	if db.Group(name) != nil {
 		return nil
 	}
-	if id >= 0 && db.groupByID(id) != "" {
-		if !shift {
-			return fmt.Errorf("gid %d is that of group %s", id, db.groupByID(id))
+	pinned := db.IDs.group(name)
+	if id >= 0 && !shift {
+		if who := db.groupByID(id); who != "" {
+			return fmt.Errorf("gid %d is that of group %s", id, who)
 		}
-		id = -1
-	}
-	if id < 0 {
-		var err error
-		if id, err = freeID(name, func(id int) bool { return db.groupByID(id) != "" || db.foreignUID(id, name) }); err != nil {
+		if err := db.insist(id, pinned); err != nil {
 			return err
 		}
+		return db.SetGroup(Group{Name: name, GID: id})
+	}
+	// A number that is wished for may be that of a user of another name, as for systemd-sysusers.
+	taken := db.groupByID
+	if id < 0 && pinned < 0 {
+		taken = func(id int) string { return db.ownerOfID(id, name) }
+	}
+	id, err := db.chooseID("group", name, id, pinned, taken)
+	if err != nil {
+		return err
 	}
 	return db.SetGroup(Group{Name: name, GID: id})
 }
 
 func (db *DB) addUser(r Request) error {
-	gid := -1
-	switch {
-	case r.Group == "":
-		if db.Group(r.Name) == nil {
-			if err := db.addGroup(r.Name, r.ID, true); err != nil {
-				return err
-			}
+	gid, err := db.primaryGroup(r)
+	if err != nil {
+		return err
+	}
+	pinned := db.IDs.user(r.Name)
+	id := r.ID
+	if id >= 0 && !r.Shift {
+		if who := db.userByID(id); who != "" {
+			return fmt.Errorf("uid %d is that of user %s", id, who)
 		}
-		gid = db.Group(r.Name).GID
-	case strings.Trim(r.Group, "0123456789") == "":
-		id, err := parseID(r.Group)
-		if err != nil {
+		if err := db.insist(id, pinned); err != nil {
 			return err
 		}
-		gid = id
-	default:
-		g := db.Group(r.Group)
-		if g == nil {
-			return fmt.Errorf("its group %s does not exist", r.Group)
-		}
-		gid = g.GID
-	}
-	id := r.ID
-	if id >= 0 && db.userByID(id) != "" {
-		if !r.Shift {
-			return fmt.Errorf("uid %d is that of user %s", id, db.userByID(id))
-		}
-		id = -1
-	}
-	if id < 0 {
-		// The number of the user's own group, where that is free.
-		if g := db.Group(r.Name); g != nil && g.GID == gid && db.userByID(gid) == "" {
+	} else {
+		// The number of the user's own group, where the package names none.
+		if g := db.Group(r.Name); id < 0 && pinned < 0 && g != nil && g.GID == gid && db.userByID(gid) == "" {
 			id = gid
-		} else {
-			var err error
-			if id, err = freeID(r.Name, func(id int) bool { return db.userByID(id) != "" || db.foreignGID(id, r.Name) }); err != nil {
-				return err
-			}
+		}
+		taken := db.userByID
+		if pinned < 0 && (id < 0 || r.Group == "") {
+			taken = func(id int) string { return db.ownerOfID(id, r.Name) }
+		}
+		if id, err = db.chooseID("user", r.Name, id, pinned, taken); err != nil {
+			return err
 		}
 	}
 	u := User{Name: r.Name, UID: id, GID: gid, Gecos: r.Gecos, Home: r.Home, Shell: r.Shell}
@@ -142,20 +155,81 @@ func (db *DB) addUser(r Request) error {
 	return db.SetUser(u)
 }
 
-// freeID tries the range from a place that the name decides.
-func freeID(name string, taken func(int) bool) (int, error) {
-	const size = lastFreeID - firstFreeID + 1
-	h := fnv.New32a()
-	h.Write([]byte(name))
-	start := int(h.Sum32() % size)
-	for i := range size {
-		// Downwards, as useradd -r goes.
-		id := firstFreeID + (start-i+size)%size
-		if !taken(id) {
-			return id, nil
+// primaryGroup returns the number of the group of a new user, which is made when it is the user's own.
+func (db *DB) primaryGroup(r Request) (int, error) {
+	if r.Group == "" {
+		if db.Group(r.Name) == nil {
+			// A user with a number of its own wants its group to have it too, where it is free.
+			if err := db.addGroup(r.Name, r.ID, true); err != nil {
+				return 0, err
+			}
+		}
+		return db.Group(r.Name).GID, nil
+	}
+	if g := db.Group(r.Group); g != nil {
+		return g.GID, nil
+	}
+	if id, err := parseID(r.Group); err == nil && db.groupByID(id) != "" {
+		return id, nil
+	}
+	return 0, fmt.Errorf("its group %s does not exist", r.Group)
+}
+
+// change is usermod(8).
+func (db *DB) change(r Request) error {
+	u := db.User(r.Name)
+	if u == nil {
+		return fmt.Errorf("no such user")
+	}
+	changed := *u
+	if r.ID >= 0 {
+		if who := db.userByID(r.ID); who != "" && who != r.Name {
+			return fmt.Errorf("uid %d is that of user %s", r.ID, who)
+		}
+		changed.UID = r.ID
+	}
+	for _, x := range []struct{ to, from *string }{{&changed.Gecos, &r.Gecos}, {&changed.Home, &r.Home}, {&changed.Shell, &r.Shell}} {
+		if *x.from != "" {
+			*x.to = *x.from
 		}
 	}
-	return 0, fmt.Errorf("no free id between %d and %d", firstFreeID, lastFreeID)
+	if r.Group != "" {
+		gid, err := db.primaryGroup(r)
+		if err != nil {
+			return err
+		}
+		changed.GID = gid
+	}
+	if r.Set {
+		db.removeMember(r.Name)
+	}
+	for _, g := range r.Groups {
+		if err := db.AddMember(g, r.Name); err != nil {
+			return err
+		}
+	}
+	return db.SetUser(changed)
+}
+
+func (db *DB) removeMember(user string) {
+	for i := range db.Groups {
+		db.Groups[i].Members = slices.DeleteFunc(slices.Clone(db.Groups[i].Members), func(m string) bool { return m == user })
+	}
+}
+
+// removeUser is userdel(8): the group of the user's name goes too, when it has no other members.
+func (db *DB) removeUser(name string) {
+	db.removeMember(name)
+	db.Users = slices.DeleteFunc(db.Users, func(u User) bool { return u.Name == name })
+	delete(db.shadow, name)
+	if g := db.Group(name); g != nil && len(g.Members) == 0 && !slices.ContainsFunc(db.Users, func(u User) bool { return u.GID == g.GID }) {
+		db.removeGroup(name)
+	}
+}
+
+func (db *DB) removeGroup(name string) {
+	db.Groups = slices.DeleteFunc(db.Groups, func(g Group) bool { return g.Name == name })
+	delete(db.passgr, name)
 }
 
 // HasUID reports whether some user has the number.
@@ -180,15 +254,4 @@ func (db *DB) groupByID(id int) string {
 		}
 	}
 	return ""
-}
-
-// foreignUID and foreignGID keep a user and a group of different names from sharing a number.
-func (db *DB) foreignUID(id int, name string) bool {
-	owner := db.userByID(id)
-	return owner != "" && owner != name
-}
-
-func (db *DB) foreignGID(id int, name string) bool {
-	owner := db.groupByID(id)
-	return owner != "" && owner != name
 }

@@ -2,8 +2,10 @@ package compose
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 
@@ -25,9 +27,11 @@ func (c *composer) settleAccounts() error {
 	if err != nil {
 		return err
 	}
-	for _, a := range c.want.accounts {
-		requests = append(requests, a)
+	provided, err := c.providedAccounts()
+	if err != nil {
+		return err
 	}
+	requests = append(append(requests, provided...), c.want.accounts...)
 	before := map[string]bool{}
 	for _, u := range c.db.Users {
 		before["user "+u.Name] = true
@@ -39,6 +43,9 @@ func (c *composer) settleAccounts() error {
 		return err
 	}
 	if err := c.db.Apply(requests); err != nil {
+		if len(cli.Hints(err)) > 0 {
+			return err
+		}
 		return cli.Hint(err, "give the account a fixed id with the accounts attribute")
 	}
 	for _, u := range c.db.Users {
@@ -60,7 +67,12 @@ func (c *composer) settleAccounts() error {
 // loadAccounts reads the accounts that packages and the base bring: /etc/passwd and its companions, or on Debian, where a
 // scriptlet copies them, the masters of base-passwd.
 func (c *composer) loadAccounts() error {
+	ids, err := readIDs(c.spec.Accounts.IDs)
+	if err != nil {
+		return err
+	}
 	c.db = accounts.New()
+	c.db.IDs = ids
 	if c.spec.Accounts.Replace {
 		return nil
 	}
@@ -92,7 +104,26 @@ func (c *composer) loadAccounts() error {
 		return err
 	}
 	c.db = db
+	c.db.IDs = ids
 	return nil
+}
+
+func readIDs(f *IDFile) (*accounts.IDs, error) {
+	if f == nil {
+		return nil, nil
+	}
+	data := []byte(f.Text)
+	if f.Source != "" {
+		var err error
+		if data, err = os.ReadFile(f.Source); err != nil {
+			return nil, fmt.Errorf("account_ids: %w", err)
+		}
+	}
+	ids, err := accounts.ParseIDs(data, f.Name)
+	if err != nil {
+		return nil, fmt.Errorf("account_ids: %w", err)
+	}
+	return ids, nil
 }
 
 func (c *composer) setSpecAccounts() error {
@@ -131,6 +162,10 @@ func (c *composer) sysusers() ([]accounts.Request, error) {
 			}
 		}
 	}
+	specifiers, err := c.specifiers()
+	if err != nil {
+		return nil, err
+	}
 	var out []accounts.Request
 	for _, name := range sortedKeys(files) {
 		e := files[name]
@@ -141,13 +176,68 @@ func (c *composer) sysusers() ([]accounts.Request, error) {
 		if err != nil {
 			return nil, err
 		}
-		requests, err := accounts.ParseSysusers(data)
+		requests, err := accounts.ParseSysusersWith(data, specifiers)
 		if err != nil {
 			return nil, fmt.Errorf("reading %s of %s: %w", e.Path, strings.Join(e.Owners, ", "), err)
 		}
 		out = append(out, requests...)
 	}
 	return out, nil
+}
+
+// specifiers are what sysusers.d may say of the image with %.
+func (c *composer) specifiers() (accounts.Specifiers, error) {
+	var release []byte
+	for _, name := range []string{"/etc/os-release", "/usr/lib/os-release"} {
+		if e := c.fs.Stat(name); e != nil && e.Type == pkgindex.TypeFile {
+			var err error
+			if release, err = c.readEntry(e); err != nil {
+				return nil, err
+			}
+			break
+		}
+	}
+	return accounts.SpecifiersOf(release, map[string]string{"x86_64": "x86-64", "aarch64": "arm64"}[c.spec.Arch]), nil
+}
+
+// providedAccounts reads the accounts that packages built by rpm 4.19 and later provide: "user(NAME)" and "group(NAME)", each
+// with a line of sysusers.d in Base64 as its version. Of a package of which only some files ship those count that own one of them.
+func (c *composer) providedAccounts() ([]accounts.Request, error) {
+	var out []accounts.Request
+	for _, p := range c.own {
+		for _, provide := range p.Index.Provides {
+			name, version, ok := strings.Cut(provide, " = ")
+			kind, _, isCall := strings.Cut(name, "(")
+			if !ok || !isCall || kind != "user" && kind != "group" && kind != "groupmember" {
+				continue
+			}
+			line, err := base64.StdEncoding.DecodeString(version)
+			if err != nil {
+				continue // a version of somebody's own making, which rpm ignores too
+			}
+			requests, err := accounts.ParseSysusers(line)
+			if err != nil {
+				return nil, fmt.Errorf("package %s: provides %s: %q: %w", p.Index.NEVRA, name, line, err)
+			}
+			for _, r := range requests {
+				if !p.partial || p.ownsAs(r) {
+					out = append(out, r)
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+// ownsAs reports whether the account of r owns a file of p that ships.
+func (p *pkg) ownsAs(r accounts.Request) bool {
+	for i := range p.Index.Files {
+		f := &p.Index.Files[i]
+		if p.states[i] == rootfs.StateNormal && !f.Ghost() && (r.Kind == accounts.WantUser && f.User == r.Name || f.Group == r.Name) {
+			return true
+		}
+	}
+	return false
 }
 
 // settleOwners turns the owner names of all new package files into numbers.

@@ -144,7 +144,7 @@ etc/group 0644 0:0 <12 bytes>
 etc/gshadow 0000 0:0 <9 bytes>
 etc/p.conf 0644 0:0 mine
 etc/passwd 0644 0:0 <33 bytes>
-etc/shadow 0000 0:0 <21 bytes>
+etc/shadow 0000 0:0 <14 bytes>
 lib64 -> usr/lib64
 usr/ 0755 0:0
 usr/bin/ 0755 0:0
@@ -243,8 +243,8 @@ func TestAccounts(t *testing.T) {
 		t.Errorf("owners %d:%d and %d:%d", web.UID, web.GID, input.UID, input.GID)
 	}
 	for file, want := range map[string]string{
-		"etc/passwd":  "root:x:0:0:root:/root:/bin/bash\ndbus:x:81:81:System bus:/:/sbin/nologin\nweb:x:WEB:WEB:Web server:/srv:/sbin/nologin\n",
-		"etc/shadow":  "root:*::0:99999:7:::\ndbus:!*::0:99999:7:::\nweb:!*::0:99999:7:::\n",
+		"etc/passwd":  "root:x:0:0:root:/root:/bin/bash\ndbus:x:81:81:System bus:/:/usr/sbin/nologin\nweb:x:WEB:WEB:Web server:/srv:/sbin/nologin\n",
+		"etc/shadow":  "root:*:::::::\ndbus:!*:::::::\nweb:!*:::::::\n",
 		"etc/group":   "root:x:0:\nmail:x:12:web,dbus\nshadow:x:42:\ninput:x:INPUT:\nweb:x:WEB:\ndbus:x:81:\n",
 		"etc/gshadow": "root:!*::\nmail:!*::web,dbus\nshadow:!*::\ninput:!*::\nweb:!*::\ndbus:!*::\n",
 	} {

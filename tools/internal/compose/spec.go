@@ -55,6 +55,15 @@ type Accounts struct {
 	Replace bool    `json:"replace,omitempty"`
 	Users   []User  `json:"users,omitempty"`
 	Groups  []Group `json:"groups,omitempty"`
+	// IDs is the table of accounts.ParseIDs; absent: a number that a package leaves open depends on the name alone.
+	IDs *IDFile `json:"ids,omitempty"`
+}
+
+// IDFile is a table of account numbers.
+type IDFile struct {
+	Name   string `json:"name"`             // as the user knows it, for messages
+	Source string `json:"source,omitempty"` // path on the host
+	Text   string `json:"text,omitempty"`
 }
 
 // User is a line of /etc/passwd. Its group must exist: in the spec, the base or a package.

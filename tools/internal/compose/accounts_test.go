@@ -1,0 +1,76 @@
+package compose
+
+import (
+	"encoding/base64"
+	"strings"
+	"testing"
+
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpmtest"
+)
+
+// provide is what rpm 4.19 makes of a line of sysusers.d.
+func provide(name, line string) string {
+	return name + " = " + base64.StdEncoding.EncodeToString([]byte(line))
+}
+
+func TestProvidedAccounts(t *testing.T) {
+	web := rpmtest.Package{Name: "web", Provides: []string{
+		provide("user(web)", "u web 48 \"Web %w\" %S/web"), provide("group(web)", "u web 48"), provide("group(data)", "g data 50"),
+		provide("groupmember(web/data)", "m web data"), "user(odd) = 1.0", "user(plain)",
+	}, Files: []rpmtest.File{{Path: "/srv/web", User: "web", Group: "data"}, {Path: "/usr/bin/web"}}}
+	for _, c := range []struct {
+		why     string
+		partial map[string][]string
+		want    string
+	}{
+		{"a package that ships", nil, "web:x:48:48"},
+		{"one file that an account owns", map[string][]string{"web": {"/srv/web"}}, "web:x:48:48"},
+		{"one file that root owns", map[string][]string{"web": {"/usr/bin/web"}}, ""},
+	} {
+		im := image{spec: `"accounts":{},"policies":{}`, pkgs: []rpmtest.Package{web}, partial: c.partial}
+		b, err := im.try(t)
+		if c.why == "a package that ships" {
+			if err == nil || !strings.Contains(err.Error(), "package web-1-1.x86_64: provides user(web)") || !strings.Contains(err.Error(), "specifier %w") {
+				t.Errorf("a specifier of a running system: got %v", err)
+			}
+			web.Provides[0] = provide("user(web)", "u web 48 \"Web\" %S/web")
+			im.pkgs = []rpmtest.Package{web}
+			b, err = im.try(t)
+		}
+		if err != nil {
+			t.Errorf("%s: %v", c.why, err)
+			continue
+		}
+		passwd := ""
+		for _, e := range b.Tree.Entries {
+			if e.Path == "/etc/passwd" {
+				passwd = e.Text
+			}
+		}
+		if c.want == "" && passwd != "" || !strings.Contains(passwd, c.want) {
+			t.Errorf("%s: got %q, want %q", c.why, passwd, c.want)
+		}
+	}
+}
+
+func TestAccountIDs(t *testing.T) {
+	pkg := rpmtest.Package{Name: "p", Files: []rpmtest.File{{Path: "/usr/lib/sysusers.d/p.conf", Data: "u nginx -\ng ssh_keys -\n"}}}
+	fields := func(ids string) string {
+		return `"accounts":{"ids":{"name":"releases/r/accounts.conf","text":"` + ids + `"}},"policies":{}`
+	}
+	b := image{spec: fields(`u nginx 900\ng ssh_keys 901\n`), pkgs: []rpmtest.Package{pkg}}.build(t)
+	if got := b.entry(t, "/etc/group").Text; got != "ssh_keys:x:901:\nnginx:x:900:\n" {
+		t.Errorf("got %q", got)
+	}
+	_, err := image{spec: fields(`u nginx 900\n`), pkgs: []rpmtest.Package{pkg}}.try(t)
+	if err == nil || !strings.Contains(err.Error(), "adding group ssh_keys: releases/r/accounts.conf has no id for it") {
+		t.Fatalf("got %v", err)
+	}
+	if hints := strings.Join(cli.Hints(err), "|"); !strings.HasPrefix(hints, "add this line to releases/r/accounts.conf: g ssh_keys ") || strings.Contains(hints, "|") {
+		t.Errorf("hints %q", hints)
+	}
+	if _, err = (image{spec: fields(`u nginx 900 text\n`), pkgs: []rpmtest.Package{pkg}}).try(t); err == nil || !strings.Contains(err.Error(), "account_ids: reading releases/r/accounts.conf: user nginx: a line has a name and an id") {
+		t.Errorf("got %v", err)
+	}
+}
