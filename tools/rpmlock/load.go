@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
@@ -38,16 +39,19 @@ func (c *command) load(ctx context.Context, m *lockfile.Manifest, arch string) (
 	if repos, ok := c.loaded.Load(arch); ok {
 		return repos.([]*repository), nil
 	}
-	repos := make([]*repository, len(m.Repositories))
-	errs := make([]error, len(m.Repositories))
-	var wait sync.WaitGroup
+	var repos []*repository
 	for i := range m.Repositories {
+		if m.Repositories[i].For(arch) {
+			repos = append(repos, &repository{client: c.client, config: &m.Repositories[i], arch: arch})
+		}
+	}
+	errs := make([]error, len(repos))
+	var wait sync.WaitGroup
+	for i, r := range repos {
 		wait.Go(func() {
-			r := &repository{client: c.client, config: &m.Repositories[i], arch: arch}
 			if err := r.load(ctx, m, filepath.Dir(c.manifestPath)); err != nil {
 				errs[i] = fmt.Errorf("repository %s for %s: %w", r.config.ID, arch, err)
 			}
-			repos[i] = r
 			c.progress.say("read the metadata of %s for %s", r.config.ID, arch)
 		})
 	}
@@ -70,6 +74,9 @@ func (r *repository) load(ctx context.Context, m *lockfile.Manifest, manifestDir
 	if r.bases, err = r.client.Bases(ctx, source); err != nil {
 		return err
 	}
+	if r.bases, err = r.expandMirrors(m); err != nil {
+		return err
+	}
 	r.urls = r.bases
 	if err := r.loadIndex(ctx); err != nil {
 		return err
@@ -88,8 +95,8 @@ func (r *repository) load(ctx context.Context, m *lockfile.Manifest, manifestDir
 	return err
 }
 
-// source expands the variables of the URLs.
-func (r *repository) source(m *lockfile.Manifest) (s fetch.Source, err error) {
+// variables are those of the manifest and of the architecture.
+func (r *repository) variables(m *lockfile.Manifest) map[string]string {
 	vars := maps.Clone(m.Vars)
 	if vars == nil {
 		vars = map[string]string{}
@@ -98,6 +105,27 @@ func (r *repository) source(m *lockfile.Manifest) (s fetch.Source, err error) {
 	if m.ReleaseVer != "" {
 		vars["releasever"] = m.ReleaseVer
 	}
+	return vars
+}
+
+// expandMirrors replaces variables in the URLs of a mirror list: AlmaLinux's lists are the same for all architectures.
+func (r *repository) expandMirrors(m *lockfile.Manifest) ([]string, error) {
+	if len(r.config.BaseURL) > 0 {
+		return r.bases, nil // expanded already
+	}
+	out := slices.Clone(r.bases)
+	for i := range out {
+		var err error
+		if out[i], err = fetch.Expand(out[i], r.variables(m)); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// source expands the variables of the URLs.
+func (r *repository) source(m *lockfile.Manifest) (s fetch.Source, err error) {
+	vars := r.variables(m)
 	for _, base := range r.config.BaseURL {
 		if base, err = fetch.Expand(base, vars); err != nil {
 			return s, err

@@ -46,6 +46,7 @@ type command struct {
 
 	check, security, all, full, dryRun, advisories bool
 	arch, format, releasever                       string
+	version, dir, release                          string
 	only                                           []string
 	mirrors                                        []string // base URLs of folders in rpmfetch's layout mirror, each ending in "/"
 
@@ -139,9 +140,12 @@ func (c *command) ownFlags(fs *flag.FlagSet, v *verb) {
 		"releasever": func(name string) {
 			fs.StringVar(&c.releasever, name, "", "another value of releasever than the manifest's")
 		},
-		"arch": func(name string) { fs.StringVar(&c.arch, name, "", "only this architecture") },
-		"all":  func(name string) { fs.BoolVar(&c.all, name, false, "every chain, not only the shortest") },
-		"full": func(name string) { fs.BoolVar(&c.full, name, false, "read every package and compare its checksum") },
+		"arch":    func(name string) { fs.StringVar(&c.arch, name, "", "only this architecture") },
+		"version": func(name string) { fs.StringVar(&c.version, name, "", "version of the distribution") },
+		"dir":     func(name string) { fs.StringVar(&c.dir, name, ".", "folder to write to") },
+		"release": func(name string) { fs.StringVar(&c.release, name, "", "name of the release in the manifest") },
+		"all":     func(name string) { fs.BoolVar(&c.all, name, false, "every chain, not only the shortest") },
+		"full":    func(name string) { fs.BoolVar(&c.full, name, false, "read every package and compare its checksum") },
 		"advisories": func(name string) {
 			fs.BoolVar(&c.advisories, name, false, "name the advisories of each change; reads the repositories")
 		},

@@ -18,6 +18,7 @@ type verb struct {
 }
 
 var verbs = []verb{
+	{name: "init", do: start, words: "a distribution", minWords: 1, maxWords: 1, flags: []string{"version", "dir", "release"}},
 	{name: "lock", do: lock, flags: []string{"check"}, required: []string{"lock", "manifest"}},
 	{name: "update", do: update, words: "names of packages", flags: []string{"only", "security", "format", "dry-run", "releasever"},
 		required: []string{"lock", "manifest"}},

@@ -213,6 +213,12 @@ func (c *checker) imports(pos token.Position, file, own, layer, imported string)
 	if !ours {
 		return
 	}
+	if !strings.HasPrefix(dir, "tools/") {
+		if layer != programs && layer != support {
+			c.add(pos, "%s (%s) imports %s: what is not below tools is data for programs", own, layer, dir)
+		}
+		return
+	}
 	name, to, _ := c.place(dir)
 	switch {
 	case name == own || name == everyone:

@@ -177,7 +177,8 @@ func adviseLock(err error) error {
 	case IsNotFound(err):
 		return cli.Hint(err, "check baseurl, releasever and vars of the repository in the manifest")
 	case IsNetwork(err):
-		return cli.Hint(err, "check the network and the proxy variables; making a lock needs the repositories, building does not")
+		err = cli.Hint(err, "without a way to these servers, name a mirror that can be reached as baseurl of the repository, or make the lock elsewhere")
+		return cli.Hint(err, "check the network and the proxy variables (https_proxy, http_proxy); making a lock needs the repositories, building from one does not")
 	}
 	return err
 }

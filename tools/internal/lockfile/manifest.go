@@ -51,6 +51,12 @@ type ManifestRepository struct {
 	RepoGPGCheck bool     `yaml:"repo_gpgcheck"`
 	Priority     int      `yaml:"priority"` // DefaultPriority when left out
 	Exclude      []string `yaml:"exclude"`
+	Only         []string `yaml:"only"` // architectures that use it; all when empty
+}
+
+// For reports whether the repository is used for an architecture.
+func (r *ManifestRepository) For(arch string) bool {
+	return len(r.Only) == 0 || slices.Contains(r.Only, arch)
 }
 
 // CheckPackages reports whether packages of the repository must be signed.
@@ -209,7 +215,7 @@ func keysOf(goType string) []string {
 			"cut", "weak", "churn"}
 	case "ManifestRepository":
 		return []string{"id", "baseurl", "mirrorlist", "metalink", "keys", "fingerprints", "gpgcheck", "repo_gpgcheck", "priority",
-			"exclude"}
+			"exclude", "only"}
 	case "RPMDB":
 		return []string{"backend", "path"}
 	case "ManifestCut":

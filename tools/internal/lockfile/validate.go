@@ -44,6 +44,7 @@ func (m *Manifest) validate() error {
 		bad("rpmdb: path %q is not a clean absolute path such as /var/lib/rpm", m.RPMDB.Path)
 	}
 	errs = append(errs, m.validateRepositories()...)
+	errs = append(errs, m.validateCoverage()...)
 	errs = append(errs, m.validateRoots()...)
 	for _, c := range m.Cut {
 		if c.Package == "" || c.Requires == "" || c.Reason == "" {
@@ -91,6 +92,11 @@ func (m *Manifest) validateRepositories() []error {
 		for _, err := range r.validate() {
 			errs = append(errs, fmt.Errorf("repository %q: %w", r.ID, err))
 		}
+		for _, arch := range r.Only {
+			if !slices.Contains(m.Architectures, arch) {
+				errs = append(errs, fmt.Errorf("repository %q: only: unknown architecture %q%s", r.ID, arch, nearArch(arch, m.Architectures)))
+			}
+		}
 	}
 	return errs
 }
@@ -131,6 +137,17 @@ func (r *ManifestRepository) validate() []error {
 	for _, name := range r.Exclude {
 		if _, err := path.Match(name, ""); err != nil || name == "" {
 			bad("exclude: %q is not a name or glob", name)
+		}
+	}
+	return errs
+}
+
+// validateCoverage makes sure that each architecture has a repository.
+func (m *Manifest) validateCoverage() []error {
+	var errs []error
+	for _, arch := range m.Architectures {
+		if len(m.Repositories) > 0 && !slices.ContainsFunc(m.Repositories, func(r ManifestRepository) bool { return r.For(arch) }) {
+			errs = append(errs, fmt.Errorf("no repository is for architecture %s", arch))
 		}
 	}
 	return errs
