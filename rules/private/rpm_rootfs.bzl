@@ -157,7 +157,9 @@ def rpm_rootfs(
       dirs: dict of path to dict (mode, user, group).
       files: dict of path to label, or to dict (`src` label or `text`, mode, user, group).
       symlinks: dict of path to target.
-      alternatives: list of dicts, each one `update-alternatives --install` (name, link, path, priority, slaves, set).
+      alternatives: list of dicts, each one command of update-alternatives. With `link` it registers a choice: name, link, path, priority,
+        slaves (list of dicts: link, name, path), and `set` (bool) to choose it too. Without, it is about what packages and the base
+        registered: name and path with `set` or `remove` (bool), or name with `auto` (bool): by priority again. See rules/docs/state.md.
       alternatives_layout: `dpkg`, `chkconfig`, or empty: told from the tree.
       remove: globs of paths that are left out (`**` stands for any folders). One that matches nothing is an error.
       docs: `licenses` keeps, of files flagged %doc and of the documentation directories, only licence texts; `rpm` drops every %doc

@@ -44,6 +44,7 @@ type Group struct {
 	Choice  string // Manual: path of the choice that was made
 	Slaves  []SlaveLink
 	Choices []Choice
+	linked  string // Dpkg: where the links lead to while Manual is false; it wins among choices of equal priority
 }
 
 // SlaveLink is a link that follows its master.
@@ -63,6 +64,65 @@ type Install struct {
 	Name, Link string
 	Choice     Choice
 	SlaveLinks []SlaveLink
+}
+
+// Apply does what one command of the layout's program does: the order in which it leaves choices and slaves decides between
+// equal priorities later, and is part of the state file.
+func (g *Group) Apply(layout string, op *Operation) error {
+	if g.Name == "" {
+		g.Name = op.Name
+	}
+	if layout == Dpkg {
+		defer func() {
+			if c := g.Current(); c != nil {
+				g.linked = c.Path
+			}
+		}()
+	}
+	switch op.Kind {
+	case OpInstall:
+		first := len(g.Choices) == 0
+		if err := g.Install(op.Install); err != nil {
+			return err
+		}
+		if layout == Chkconfig && !first {
+			slices.SortFunc(g.Slaves, func(a, b SlaveLink) int { return strings.Compare(a.Name, b.Name) })
+		}
+		g.dropUnusedSlaves()
+	case OpSet:
+		return g.Set(op.Path)
+	case OpRemove:
+		if layout == Chkconfig {
+			return g.removeBySwap(op.Path)
+		}
+		if err := g.Remove(op.Path); err != nil {
+			return err
+		}
+		g.dropUnusedSlaves()
+	case OpRemoveAll:
+		g.Choices, g.Manual, g.Choice = nil, false, ""
+	case OpAuto:
+		g.Manual, g.Choice = false, ""
+	default:
+		return fmt.Errorf("alternative %s: operation %q", op.Name, op.Kind)
+	}
+	return nil
+}
+
+// dropUnusedSlaves takes out slaves that no choice has any more.
+func (g *Group) dropUnusedSlaves() {
+	g.Slaves = slices.DeleteFunc(g.Slaves, func(s SlaveLink) bool {
+		return !slices.ContainsFunc(g.Choices, func(c Choice) bool { return c.Slaves[s.Name] != "" })
+	})
+}
+
+// removeBySwap fills the gap with the last choice, as chkconfig does.
+func (g *Group) removeBySwap(path string) error {
+	i, last := g.index(path), len(g.Choices)-1
+	if i >= 0 {
+		g.Choices[i], g.Choices[last] = g.Choices[last], g.Choices[i]
+	}
+	return g.Remove(path)
 }
 
 // Install adds a choice or replaces the one of the same path.
@@ -89,8 +149,19 @@ func (g *Group) Install(in Install) error {
 	return nil
 }
 
-// Set chooses path by hand.
+// Set chooses path by hand, or the best choice of the family of that name.
 func (g *Group) Set(path string) error {
+	if !strings.HasPrefix(path, "/") {
+		var best *Choice
+		for i := range g.Choices {
+			if c := &g.Choices[i]; c.Family == path && (best == nil || c.Priority > best.Priority) {
+				best = c
+			}
+		}
+		if best != nil {
+			path = best.Path
+		}
+	}
 	if g.index(path) < 0 {
 		return fmt.Errorf("alternative %s: %s is not registered; there are %s", g.Name, path, strings.Join(g.paths(), ", "))
 	}
@@ -124,13 +195,16 @@ func (g *Group) paths() []string {
 	return out
 }
 
-// Current returns the choice in force: that made by hand, or the one of the highest priority, of equal ones the first. It
+// Current returns the choice in force: that made by hand, or the one of the highest priority, of equal ones the first made. It
 // is nil when the group is empty.
 func (g *Group) Current() *Choice {
 	if i := g.index(g.Choice); g.Manual && i >= 0 {
 		return &g.Choices[i]
 	}
 	var best *Choice
+	if i := g.index(g.linked); i >= 0 {
+		best = &g.Choices[i]
+	}
 	for i := range g.Choices {
 		if c := &g.Choices[i]; best == nil || c.Priority > best.Priority {
 			best = c
@@ -239,6 +313,9 @@ func parse(layout, name string, data []byte, choice string) (*Group, error) {
 	}
 	switch mode {
 	case "auto":
+		if layout == Dpkg {
+			g.linked = choice
+		}
 	case "manual":
 		g.Manual, g.Choice = true, choice
 	default:

@@ -12,6 +12,8 @@ const (
 	OpSet     = "set"
 	OpAuto    = "auto"
 	OpRemove  = "remove"
+	// OpRemoveAll takes out the whole group; only Debian's program has it.
+	OpRemoveAll = "remove-all"
 )
 
 // Operation is what one command line asks for.
@@ -73,10 +75,10 @@ func parseCommand(args []string) (*Operation, error) {
 			if v, err = take(option, 2); err == nil {
 				op.Kind, op.Name, op.Path = strings.TrimPrefix(option, "--"), v[0], v[1]
 			}
-		case "--auto":
+		case "--auto", "--remove-all":
 			var v []string
 			if v, err = take(option, 1); err == nil {
-				op.Kind, op.Name = OpAuto, v[0]
+				op.Kind, op.Name = strings.TrimPrefix(option, "--"), v[0]
 			}
 		case "--quiet", "--force", "--verbose", "--keep-missing", "--keep-foreign", "--skip-auto":
 		default:

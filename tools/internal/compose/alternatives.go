@@ -2,9 +2,11 @@ package compose
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/alternatives"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rootfs"
 )
@@ -20,6 +22,10 @@ func (c *composer) settleAlternatives() error {
 	if err != nil {
 		return err
 	}
+	before := map[string][]alternatives.SlaveLink{}
+	for name, g := range groups {
+		before[name] = slices.Clone(g.Slaves)
+	}
 	changed := map[string]bool{}
 	for i := range c.want.alternatives {
 		op := &c.want.alternatives[i]
@@ -27,21 +33,21 @@ func (c *composer) settleAlternatives() error {
 			c.report.Notes = append(c.report.Notes, fmt.Sprintf("alternative %s: %s is not in the image", op.Name, op.Install.Choice.Path))
 			continue
 		}
-		if err := applyOperation(groups, op); err != nil {
+		if err := applyOperation(layout, groups, op); err != nil {
 			return err
 		}
 		changed[op.Name] = true
 	}
 	for i := range c.spec.Alternatives {
 		a := &c.spec.Alternatives[i]
-		if err := c.applyAlternative(groups, a); err != nil {
+		if err := c.applyAlternative(layout, groups, a); err != nil {
 			return fmt.Errorf("alternatives: %w", err)
 		}
 		changed[a.Name] = true
 	}
 	for _, name := range sortedKeys(changed) {
 		if g := groups[name]; g != nil {
-			if err := c.writeAlternative(layout, g); err != nil {
+			if err := c.writeAlternative(layout, g, append(before[name], g.Slaves...)); err != nil {
 				return err
 			}
 		}
@@ -49,31 +55,29 @@ func (c *composer) settleAlternatives() error {
 	return nil
 }
 
-func applyOperation(groups map[string]*alternatives.Group, op *alternatives.Operation) error {
+func applyOperation(layout string, groups map[string]*alternatives.Group, op *alternatives.Operation) error {
 	g := groups[op.Name]
 	if g == nil {
 		if op.Kind != alternatives.OpInstall {
-			return fmt.Errorf("alternative %s: no package registers it", op.Name)
+			err := fmt.Errorf("alternative %s: no package registers it", op.Name)
+			if len(groups) == 0 {
+				return cli.Hint(err, "register it with link and path in alternatives")
+			}
+			return cli.Hint(err, "the image has %s; register another one with link and path in alternatives", strings.Join(sortedKeys(groups), ", "))
 		}
 		g = &alternatives.Group{}
 		groups[op.Name] = g
 	}
-	switch op.Kind {
-	case alternatives.OpInstall:
-		return g.Install(op.Install)
-	case alternatives.OpSet:
-		return g.Set(op.Path)
-	case alternatives.OpRemove:
-		return g.Remove(op.Path)
-	}
-	g.Manual, g.Choice = false, ""
-	return nil
+	return g.Apply(layout, op)
 }
 
 // applyAlternative is one attribute of the spec. What a user writes must be there: a path that the image lacks is an error.
-func (c *composer) applyAlternative(groups map[string]*alternatives.Group, a *Alternative) error {
-	if a.Remove {
-		return applyOperation(groups, &alternatives.Operation{Kind: alternatives.OpRemove, Name: a.Name, Path: a.Path})
+func (c *composer) applyAlternative(layout string, groups map[string]*alternatives.Group, a *Alternative) error {
+	switch {
+	case a.Remove:
+		return applyOperation(layout, groups, &alternatives.Operation{Kind: alternatives.OpRemove, Name: a.Name, Path: a.Path})
+	case a.Auto:
+		return applyOperation(layout, groups, &alternatives.Operation{Kind: alternatives.OpAuto, Name: a.Name})
 	}
 	if a.Link != "" {
 		in := alternatives.Install{Name: a.Name, Link: a.Link, Choice: alternatives.Choice{Path: a.Path, Priority: a.Priority, Slaves: map[string]string{}}}
@@ -85,17 +89,17 @@ func (c *composer) applyAlternative(groups map[string]*alternatives.Group, a *Al
 			return err
 		}
 		if c.fs.Stat(a.Path) == nil {
-			return fmt.Errorf("alternative %s: %s is not in the image", a.Name, a.Path)
+			return cli.Hint(fmt.Errorf("alternative %s: %s is not in the image", a.Name, a.Path), "add the package that has it to the contents, or correct the path")
 		}
-		if err := applyOperation(groups, &alternatives.Operation{Kind: alternatives.OpInstall, Name: a.Name, Install: in}); err != nil {
+		if err := applyOperation(layout, groups, &alternatives.Operation{Kind: alternatives.OpInstall, Name: a.Name, Install: in}); err != nil {
 			return err
 		}
 	}
 	if a.Set {
-		return applyOperation(groups, &alternatives.Operation{Kind: alternatives.OpSet, Name: a.Name, Path: a.Path})
+		return applyOperation(layout, groups, &alternatives.Operation{Kind: alternatives.OpSet, Name: a.Name, Path: a.Path})
 	}
 	if a.Link == "" {
-		return fmt.Errorf("alternative %s: neither link nor set nor remove", a.Name)
+		return cli.Hint(fmt.Errorf("alternative %s: nothing to do", a.Name), "say link and path to register one, or one of set, auto and remove")
 	}
 	return nil
 }
@@ -138,15 +142,26 @@ func (c *composer) loadAlternatives(layout string) (map[string]*alternatives.Gro
 	return groups, nil
 }
 
-// writeAlternative makes the links of a group and takes out those of slaves that the choice does not have.
-func (c *composer) writeAlternative(layout string, g *alternatives.Group) error {
-	for _, s := range g.Slaves {
+// writeAlternative makes the links of a group and takes out those of slaves, now or before, that the choice does not have. A group
+// without choices leaves nothing behind.
+func (c *composer) writeAlternative(layout string, g *alternatives.Group, slaves []alternatives.SlaveLink) error {
+	links := slices.Clone(slaves)
+	if len(g.Choices) == 0 {
+		links = append(links, alternatives.SlaveLink{Name: g.Name, Link: g.Link})
+	}
+	for _, s := range links {
 		if path, err := c.fs.Canonical(s.Link); err == nil {
 			if e := c.fs.Get(path); e != nil && e.Type == pkgindex.TypeSymlink && e.Link == alternatives.LinkDir+"/"+s.Name {
 				c.fs.Remove(path)
 				c.fs.Remove(alternatives.LinkDir + "/" + s.Name)
 			}
 		}
+	}
+	if len(g.Choices) == 0 {
+		if path, err := c.fs.Canonical(alternatives.StateDir(layout) + "/" + g.Name); err == nil {
+			c.fs.Remove(path)
+		}
+		return nil
 	}
 	exists := func(path string) bool { return c.fs.Stat(path) != nil }
 	for _, l := range g.Links(exists) {

@@ -107,8 +107,8 @@ type Symlink struct {
 	Target string `json:"target"`
 }
 
-// Alternative is one `update-alternatives --install`, and with Set also one `--set`. With Path empty and Set true, Set
-// chooses among what packages and the base registered: Choice names the path.
+// Alternative is one command of update-alternatives: --install (Link is given), and with Set --set too; or one of --set, --auto
+// and --remove, of what packages and the base registered.
 type Alternative struct {
 	Name     string  `json:"name"`
 	Link     string  `json:"link,omitempty"`
@@ -116,6 +116,7 @@ type Alternative struct {
 	Priority int     `json:"priority,omitempty"`
 	Slaves   []Slave `json:"slaves,omitempty"`
 	Set      bool    `json:"set,omitempty"`    // choose Path by hand; with Link empty Path must be registered already
+	Auto     bool    `json:"auto,omitempty"`   // choose by priority again; Path and the others are unused
 	Remove   bool    `json:"remove,omitempty"` // take Path out of the group; Link, Priority and Slaves are unused
 }
 
