@@ -37,7 +37,7 @@ def build_rootfs(ctx, *, arch, release, requests, candidates, base, spec, inputs
     Returns:
       RootfsInfo.
     """
-    selection = _resolve(ctx, arch, release, requests, candidates, base)
+    selection = _resolve(ctx, arch, release, requests, candidates, base, spec.get("ld_so_cache", True))
     layer = ctx.actions.declare_file(ctx.label.name + ".layer.tar")
     tree = ctx.actions.declare_file(ctx.label.name + ".tree.json")
     report = ctx.actions.declare_file(ctx.label.name + ".report.json")
@@ -86,8 +86,8 @@ def build_rootfs(ctx, *, arch, release, requests, candidates, base, spec, inputs
         layers = (base.layers if base else ()) + (layer,),
         packages = RpmClosureInfo(closures = [candidates] + ([base.packages] if base else [])),
         release = release,
-        report = report,
-        selection = selection,
+        reports = (base.reports if base else ()) + (report,),
+        selections = (base.selections if base else ()) + (selection,),
         tree = tree,
     )
 
@@ -107,11 +107,12 @@ def _compress(ctx, layer):
     )
     return out
 
-def _resolve(ctx, arch, release, requests, candidates, base):
+def _resolve(ctx, arch, release, requests, candidates, base, ld_so_cache):
     spec_file = ctx.actions.declare_file(ctx.label.name + ".elfresolve_spec.json")
     ctx.actions.write(spec_file, json.encode_indent({
         "arch": arch,
         "label": show_label(ctx.label),
+        "no_ld_so_cache": not ld_so_cache,
         "release": release.name,
         "requests": requests,
         "schema": SELECTION_SCHEMA,

@@ -82,8 +82,8 @@ def make_request(ctx, *, kind, packages, deps, **fields):
         DefaultInfo(files = depset(rootfs.layers)),
         RpmRequestInfo(candidates = candidates, release = release, request = request),
         OutputGroupInfo(
-            report = depset([rootfs.report]),
-            selection = depset([rootfs.selection]),
+            report = depset([rootfs.reports[-1]]),
+            selection = depset([rootfs.selections[-1]]),
             tree = depset([rootfs.tree]),
         ),
     ]

@@ -18,7 +18,9 @@ def _rpm_binary_impl(ctx):
         config = ctx.attr.config,
         deps = "elf",
         kind = "binary",
+        libraries = ctx.attr.libraries,
         packages = [ctx.attr.rpm],
+        setuid = ctx.attr.setuid,
     )
 
 rpm_binary = rule(
@@ -31,8 +33,11 @@ rpm_binary = rule(
         rpm = "@al2023//tar",
     )
 
-Licence files of the package come along always. Goes into `contents` of an rpm_rootfs or rpm_image. By itself it builds a layer tar of
-the files, their closure and an rpmdb.""",
+Licence files of the package come along always. Symbolic links stay links and bring what they lead to, also into another package and
+through alternatives; hard links stay hard links. Owner, mode, time and capabilities are those of the package. In the package database
+all other files of the package are "not installed". See rules/docs/rpm_binary.md.
+
+Goes into `contents` of an rpm_rootfs or rpm_image. By itself it builds a layer tar of the files, their closure and an rpmdb.""",
     attrs = REQUEST_ATTRS | {
         "binaries": attr.string_list(
             doc = "Absolute paths of files of the package, or globs (`*` does not match `/`).",
@@ -44,10 +49,23 @@ the files, their closure and an rpmdb.""",
             default = "none",
             values = ["none", "files", "package"],
         ),
+        "libraries": attr.string(
+            doc = """How much comes along of packages that have a library which the files need:
+
+* `package`: all of it, with its configuration and data.
+* `slice`: the library, the links that lead to it, and licences.""",
+            default = "package",
+            values = ["package", "slice"],
+        ),
         "rpm": attr.label(
             doc = "The package, such as `@al2023//tar`.",
             mandatory = True,
             providers = [RpmInfo],
+        ),
+        "setuid": attr.string(
+            doc = "Whether the named files, and those that named links lead to, keep their set-user-ID and set-group-ID bits: `keep`, or `strip`.",
+            default = "keep",
+            values = ["keep", "strip"],
         ),
         "_closures": attr.label_list(default = _closures, providers = [RpmClosureInfo]),
     },

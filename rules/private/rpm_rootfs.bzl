@@ -57,9 +57,9 @@ def _rpm_rootfs_impl(ctx):
         OutputGroupInfo(
             compressed_layers = depset(rootfs.compressed_layers),
             layer = depset([rootfs.layers[-1]]),
-            report = depset([rootfs.report]),
+            report = depset([rootfs.reports[-1]]),
             rootcheck = depset(findings),
-            selection = depset([rootfs.selection]),
+            selection = depset([rootfs.selections[-1]]),
             tree = depset([rootfs.tree]),
             _validation = depset(findings),
         ),

@@ -10,8 +10,8 @@ RootfsInfo = provider(
         "layers": "tuple of File: layer tars, the oldest first. All of them make the root filesystem; the last one is what this target adds.",
         "packages": "RpmClosureInfo: every package that some layer may hold.",
         "release": "RpmReleaseInfo: the release of the packages.",
-        "report": "File: report.json of the newest layer: packages, sizes, what was left out and why.",
-        "selection": "File: selection.json of the newest layer: packages and the reason for each.",
+        "reports": "tuple of File: report.json of each layer, in the order of `layers`: packages, sizes, what was left out and why.",
+        "selections": "tuple of File: selection.json of each layer: packages and the reasons for each.",
         "tree": "File: tree.json, every path of all layers.",
     },
 )

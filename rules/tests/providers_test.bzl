@@ -72,6 +72,8 @@ def _rootfs_impl(ctx):
     asserts.equals(env, 3, len([flag for flag in flags if flag == "--base-index"]), "app, libfoo++ and glibc may be in the base")
     asserts.equals(env, 3, len([flag for flag in flags if flag == "--base-header"]))
     asserts.equals(env, 1, len([flag for flag in flags if flag == "--base-tree"]))
+    asserts.equals(env, ["provider_base.selection.json", "provider_child.selection.json"], [file.basename for file in info.selections])
+    asserts.equals(env, ["provider_base.report.json", "provider_child.report.json"], [file.basename for file in info.reports])
     resolve = [argument for argument in _action(env, "ElfResolve").argv if argument.startswith("--base-tree=")]
     asserts.true(env, resolve[0].endswith("/provider_base.tree.json"))
     return analysistest.end(env)
@@ -181,18 +183,24 @@ def providers_test_suite(name):
     rpm_package(name = "provider_none", deps = "none", rpms = ["@slimrpm_test//app"], tags = ["manual"])
     rpm_package(name = "provider_extra", extra = ["@slimrpm_test//shell"], provided = ["@slimrpm_test//glibc"], rpms = ["@slimrpm_test//app-data"], tags = ["manual"])
     rpm_binary(name = "provider_binary", binaries = ["/usr/bin/sh"], config = "files", rpm = "@slimrpm_test//shell", tags = ["manual"])
-    common = {"deps": "elf", "exclude": [], "extra": [], "kind": "package", "packages": ["app"], "provided": []}
+    rpm_binary(name = "provider_sliced", binaries = ["/usr/bin/sh"], libraries = "slice", rpm = "@slimrpm_test//shell", setuid = "strip", tags = ["manual"])
+    rpm_package(name = "provider_scripts", deps = "requires", libraries = "slice", rpms = ["@slimrpm_test//app"], scripts = "drop", tags = ["manual"])
+    common = {"deps": "elf", "exclude": [], "extra": [], "libraries": "package", "provided": []}
+    package = common | {"kind": "package", "packages": ["app"], "scripts": "keep"}
+    binary = common | {"binaries": ["/usr/bin/sh"], "config": "none", "kind": "binary", "packages": ["shell"], "setuid": "keep"}
     for target, request, candidates in [
-        ("provider_elf", {"exclude": ["only-x86"]}, ["app", "glibc", "libfoo++"]),
-        ("provider_requires", {"deps": "requires"}, ["app", "app-data", "glibc", "glibc-common", "libfoo++", "shell"]),
-        ("provider_none", {"deps": "none"}, ["app"]),
-        ("provider_extra", {"extra": ["shell"], "packages": ["app-data"], "provided": ["glibc"]}, ["app-data", "glibc", "shell"]),
-        ("provider_binary", {"binaries": ["/usr/bin/sh"], "config": "files", "kind": "binary", "packages": ["shell"]}, ["glibc", "shell"]),
+        ("provider_elf", package | {"exclude": ["only-x86"]}, ["app", "glibc", "libfoo++"]),
+        ("provider_requires", package | {"deps": "requires"}, ["app", "app-data", "glibc", "glibc-common", "libfoo++", "shell"]),
+        ("provider_none", package | {"deps": "none"}, ["app"]),
+        ("provider_extra", package | {"extra": ["shell"], "packages": ["app-data"], "provided": ["glibc"]}, ["app-data", "glibc", "shell"]),
+        ("provider_scripts", package | {"deps": "requires", "libraries": "slice", "scripts": "drop"}, ["app", "app-data", "glibc", "glibc-common", "libfoo++", "shell"]),
+        ("provider_binary", binary | {"config": "files"}, ["glibc", "shell"]),
+        ("provider_sliced", binary | {"libraries": "slice", "setuid": "strip"}, ["glibc", "shell"]),
     ]:
         _request_test(
             name = "%s_%s_test" % (name, target),
             candidates = candidates,
-            request = json.encode(common | request | {"label": "//rules/tests:" + target}),
+            request = json.encode(request | {"label": "//rules/tests:" + target}),
             target_under_test = target,
         )
         tests.append("%s_%s_test" % (name, target))

@@ -52,6 +52,7 @@ type pkg struct {
 	layer   int
 	states  []byte   // one rootfs.State per file; what is normal after the policies ships
 	paths   []string // canonical paths of the files; empty for those that do not ship
+	strip   []string // files that the selection strips of their set-ID bits
 }
 
 // composer holds the state of one composition.
@@ -87,6 +88,7 @@ func Compose(in *Input) (*Result, error) {
 	c := &composer{in: in, spec: in.Spec, before: map[string]rootfs.Entry{}, hits: map[string]int{}, lower: map[int]*rootfs.LayerFiles{}}
 	defer c.closeLayers()
 	c.report = newReport(in.Spec)
+	c.report.Cut = append(c.report.Cut, in.Selection.Cut...)
 	if err := c.load(); err != nil {
 		return nil, err
 	}
@@ -133,7 +135,7 @@ func (c *composer) load() error {
 			return fmt.Errorf("package %s is selected, but the image has %s already", s.NEVRA, other)
 		}
 		names[p.Index.Name] = s.NEVRA
-		own := &pkg{Package: p, partial: s.Partial, layer: c.layer}
+		own := &pkg{Package: p, partial: s.Partial, layer: c.layer, strip: s.StripSetID}
 		if err := own.choose(s.Files); err != nil {
 			return err
 		}

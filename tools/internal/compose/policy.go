@@ -138,9 +138,12 @@ func (p *pkg) pruneDirs() {
 }
 
 // stripSetID takes the set-user-ID and set-group-ID bits from the new regular files of packages that the policy does not
-// allow. Hard links are one file, so that one allowed name keeps the bits for all. What the spec itself places has the mode
-// that it says. On directories the set-group-ID bit means something else, and stays.
+// allow, and from those that requests strip. Hard links are one file, so that one allowed name keeps the bits for all. What
+// the spec itself places has the mode that it says. On directories the set-group-ID bit means something else, and stays.
 func (c *composer) stripSetID() error {
+	if err := c.stripRequested(); err != nil {
+		return err
+	}
 	if c.spec.Policies.SetUID != "strip" {
 		return nil
 	}
@@ -167,9 +170,32 @@ func (c *composer) stripSetID() error {
 	}
 	for _, e := range found {
 		if !kept[orDefault(e.HardLink, e.Path)] {
-			e.Mode &^= setIDBits
-			c.report.Stripped = append(c.report.Stripped, e.Path)
+			c.strip(e)
 		}
 	}
 	return nil
+}
+
+// stripRequested strips what the selection says, unless the spec has put something else there.
+func (c *composer) stripRequested() error {
+	for _, p := range c.own {
+		for _, name := range p.strip {
+			path, err := c.fs.Canonical(name)
+			if err != nil {
+				return err
+			}
+			e := c.fs.Get(path)
+			if e != nil && e.Layer == c.layer && e.Type == pkgindex.TypeFile && slices.Contains(e.Owners, p.Index.NEVRA) {
+				c.strip(e)
+			}
+		}
+	}
+	return nil
+}
+
+func (c *composer) strip(e *rootfs.Entry) {
+	if e.Mode&setIDBits != 0 {
+		e.Mode &^= setIDBits
+		c.report.Stripped = append(c.report.Stripped, e.Path)
+	}
 }

@@ -1,12 +1,14 @@
 package compose
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpmtest"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/selection"
 )
 
 const keepAll = `"docs":"keep","man":"keep","info":"keep","locales":["*"],"locale_dirs":"keep","build_id":"keep","gdb":"keep"`
@@ -171,6 +173,36 @@ var/mail/ 2775 0:0`)
 	b = image{spec: `"accounts":{},"policies":{}`, pkgs: []rpmtest.Package{p}}.build(t)
 	if e := b.entry(t, "/usr/bin/other"); e.Mode != 0o6755 || len(b.Report.Stripped) > 0 {
 		t.Errorf("keep: mode %04o", e.Mode)
+	}
+}
+
+// TestStripRequested: what requests strip loses its bits and is "not installed", all hard links of it, whatever the policy.
+func TestStripRequested(t *testing.T) {
+	in := image{spec: `"accounts":{},"policies":{"setuid_allow":["/**"]}`, pkgs: []rpmtest.Package{{Name: "p", Files: []rpmtest.File{
+		{Path: "/usr/bin/keep", Mode: 0o104755, Data: "k"},
+		{Path: "/usr/bin/one", Mode: 0o106755, Data: "l", Inode: 9}, {Path: "/usr/bin/two", Mode: 0o106755, Data: "l", Inode: 9},
+	}}}}.input(t)
+	in.Selection.Packages[0].StripSetID = []string{"/usr/bin/one", "/usr/bin/two"}
+	in.Selection.Cut = []selection.Cut{{Package: "bash", Need: "/bin/sh", Reason: "no reason"}}
+	r, err := Compose(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	modes := map[string]uint32{}
+	for _, e := range r.Tree.Entries {
+		modes[e.Path] = e.Mode
+	}
+	if modes["/usr/bin/keep"] != 0o4755 || modes["/usr/bin/one"] != 0o755 || modes["/usr/bin/two"] != 0o755 {
+		t.Errorf("modes %v", modes)
+	}
+	if got := strings.Join(r.Report.Stripped, " "); got != "/usr/bin/one /usr/bin/two" {
+		t.Errorf("stripped %s", got)
+	}
+	if got := r.Tree.Packages[0].FileStates; got != "022" {
+		t.Errorf("states %s", got)
+	}
+	if !slices.Equal(r.Report.Cut, in.Selection.Cut) {
+		t.Errorf("the report has cuts %v", r.Report.Cut)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rootfs"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/selection"
 )
 
 // Report is report.json: what a composition did and left out, for people and for the rules' report targets.
@@ -23,6 +24,7 @@ type Report struct {
 	Whiteouts    []string          `json:"whiteouts"`    // what this layer takes from the base
 	Replaced     []string          `json:"replaced"`     // package files whose content or attributes the image changed
 	Stripped     []string          `json:"stripped"`     // files that lost their set-user-ID and set-group-ID bits
+	Cut          []selection.Cut   `json:"cut"`          // what the selection left out, sorted
 	Notes        []string          `json:"notes"`
 
 	byPackage map[string]*ReportPackage
@@ -73,7 +75,7 @@ type ReportChoice struct {
 
 func newReport(s *Spec) *Report {
 	return &Report{Schema: 1, Label: s.Label, Release: s.Release, Arch: s.Arch, Packages: []ReportPackage{}, Scriptlets: []ReportScriptlet{},
-		Accounts: []ReportAccount{}, Alternatives: []ReportChoice{}, Removed: []string{}, Whiteouts: []string{}, Replaced: []string{}, Stripped: []string{},
+		Accounts: []ReportAccount{}, Alternatives: []ReportChoice{}, Removed: []string{}, Whiteouts: []string{}, Replaced: []string{}, Stripped: []string{}, Cut: []selection.Cut{},
 		Notes: []string{}, byPackage: map[string]*ReportPackage{}}
 }
 
@@ -108,6 +110,7 @@ func (r *Report) finish(t *rootfs.Tree, layer *rootfs.Layer) {
 	r.Whiteouts = append(r.Whiteouts, layer.Removed...)
 	sort.Strings(r.Removed)
 	sort.Strings(r.Replaced)
+	sort.Strings(r.Stripped)
 	sort.Strings(r.Notes)
 	sort.Slice(r.Accounts, func(i, j int) bool {
 		a, b := r.Accounts[i], r.Accounts[j]

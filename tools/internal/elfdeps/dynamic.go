@@ -22,7 +22,8 @@ const (
 	dtVerNeed    = 0x6ffffffe
 	dtVerNeedNum = 0x6fffffff
 
-	df1PIE = 1 << 27
+	df1NoDefLib = 1 << 11
+	df1PIE      = 1 << 27
 
 	verFlagBase = 1 // verdef: the name of the file itself
 	verFlagWeak = 2 // verneed: the loader only warns when it is missing
@@ -141,10 +142,10 @@ func (f *file) searchPath(d *dynamic, tag uint64) ([]string, error) {
 		return nil, nil
 	}
 	text, err := f.name(off, maxRunPath)
-	if err != nil || text == "" {
+	if err != nil {
 		return nil, err
 	}
-	return strings.Split(text, ":"), nil
+	return strings.Split(text, ":"), nil // also an empty one: a RUNPATH of that kind still turns RPATH off
 }
 
 // versionRecord reads a record of n bytes at vaddr, counting it.

@@ -96,6 +96,7 @@ type file struct {
 	strings              int    // bytes of names read so far
 	versions             int    // version records read so far
 	notes                uint64 // bytes of notes read so far
+	dlopen               int    // names in dlopen notes so far
 	flags1               uint64
 	hasDebug, hasStrings bool
 }
@@ -196,6 +197,7 @@ func (f *file) readSegments() error {
 		}
 	}
 	f.out.Static = f.out.Interp == "" && len(f.out.Needed) == 0
+	f.out.NoDefaultLib = f.flags1&df1NoDefLib != 0
 	f.out.PIE = f.out.Type == "dyn" && (f.flags1&df1PIE != 0 || f.hasDebug && f.out.Interp != "" && f.out.Soname == "")
 	return nil
 }

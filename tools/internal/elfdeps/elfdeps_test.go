@@ -22,7 +22,8 @@ func full(class int, machine string) elftest.File {
 		Class: class, Machine: machine, Type: "dyn", Soname: "libx.so.1",
 		Needed: []string{"libc.so.6", "liby.so.2"}, RPath: []string{"/a", "$ORIGIN/../b"}, RunPath: []string{"/c", ""},
 		VerNeed: []pkgindex.VersionNeed{{Soname: "libc.so.6", Versions: []string{"GLIBC_2.2.5", "GLIBC_2.34"}}},
-		VerDef:  []string{"X_1", "X_2"}, DLOpen: []string{"libz.so.1", "libq.so"},
+		VerDef:  []string{"X_1", "X_2"}, NoDefaultLib: true,
+		DLOpen: []pkgindex.DLOpen{{Sonames: []string{"libz.so.2", "libz.so.1"}, Priority: "recommended", Feature: "zip"}, {Sonames: []string{"libq.so"}}},
 	}}
 }
 
@@ -43,6 +44,8 @@ func TestRead(t *testing.T) {
 		{"relocatable file is neither static nor linked",
 			elftest.File{ELF: pkgindex.ELF{Class: 64, Machine: "riscv64", Type: "rel"}},
 			pkgindex.ELF{Class: 64, Machine: "riscv64", Type: "rel"}},
+		{"an empty RUNPATH is one", elftest.File{ELF: pkgindex.ELF{Class: 64, Machine: "x86_64", Type: "dyn", Static: true, Soname: "l", RPath: []string{"/r"}, RunPath: []string{""}}},
+			pkgindex.ELF{Class: 64, Machine: "x86_64", Type: "dyn", Static: true, Soname: "l", RPath: []string{"/r"}, RunPath: []string{""}}},
 		{"weak version needs are left out", elftest.File{
 			ELF:      pkgindex.ELF{Class: 64, Machine: "x86_64", Type: "dyn", Needed: []string{"liby.so"}},
 			WeakNeed: []pkgindex.VersionNeed{{Soname: "liby.so", Versions: []string{"W_1"}}},
@@ -78,9 +81,9 @@ func TestReadMalformed(t *testing.T) {
 	// Where the program headers of elftest lie: 0 load, 1 note, 2 dynamic.
 	const phdr, note, dyn = 64, 64 + 56, 64 + 2*56
 	manyNeeded := elftest.Lib("x86_64", "l", strings.Split(strings.Repeat("x ", maxDynamic), " ")...).Bytes()
-	dlopen := make([]string, maxDLOpen+1)
-	for i := range dlopen {
-		dlopen[i] = fmt.Sprintf("lib%d.so", i)
+	dlopen := make([]pkgindex.DLOpen, 2)
+	for i := range maxDLOpen + 1 {
+		dlopen[i%2].Sonames = append(dlopen[i%2].Sonames, fmt.Sprintf("lib%d.so", i))
 	}
 	for _, test := range []struct {
 		summary, want string
@@ -106,6 +109,7 @@ func TestReadMalformed(t *testing.T) {
 			elftest.File{ELF: pkgindex.ELF{Interp: strings.Repeat("i", 5000)}}.Bytes()},
 		{"overlong RUNPATH", "is longer than 65536 bytes",
 			elftest.File{ELF: pkgindex.ELF{RunPath: []string{strings.Repeat("r", maxRunPath+1)}}}.Bytes()},
+		{"dlopen entries without names", "more than 1024 names", elftest.File{ELF: pkgindex.ELF{DLOpen: make([]pkgindex.DLOpen, maxDLOpen+1)}}.Bytes()},
 		{"too many dlopen names", "more than 1024 names", elftest.File{ELF: pkgindex.ELF{DLOpen: dlopen}}.Bytes()},
 	} {
 		t.Run(test.summary, func(t *testing.T) {
@@ -198,7 +202,7 @@ func FuzzRead(f *testing.F) {
 			t.Fatalf("half-read file: %+v", e)
 		}
 		size := len(e.Interp) + len(e.Soname)
-		for _, list := range [][]string{e.Needed, e.RPath, e.RunPath, e.VerDef, e.DLOpen} {
+		for _, list := range [][]string{e.Needed, e.RPath, e.RunPath, e.VerDef} {
 			for _, name := range list {
 				size += len(name)
 			}

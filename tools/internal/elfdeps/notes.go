@@ -3,7 +3,8 @@ package elfdeps
 import (
 	"bytes"
 	"encoding/json"
-	"slices"
+
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
 )
 
 // The note of ELF_DLOPEN_METADATA.
@@ -12,11 +13,6 @@ const (
 	dlopenType  = 0x407c0c0a
 	noteHeader  = 12
 )
-
-// dlopenEntry is the part of a .note.dlopen entry that names libraries; alternatives stand in order of preference.
-type dlopenEntry struct {
-	Soname []string `json:"soname"`
-}
 
 // readNotes looks for dlopen notes in a PT_NOTE segment.
 func (f *file) readNotes(s *segment) error {
@@ -65,20 +61,15 @@ func (f *file) readDLOpen(nameAt, descAt, size uint64) error {
 	if err := f.in.readAt(text, descAt); err != nil {
 		return err
 	}
-	var entries []dlopenEntry
+	var entries []pkgindex.DLOpen // has the keys of the note, but for the description
 	if err := json.Unmarshal(bytes.TrimRight(text, "\x00"), &entries); err != nil {
 		return malformed("dlopen note: %v", err)
 	}
 	for _, e := range entries {
-		for _, soname := range e.Soname {
-			if slices.Contains(f.out.DLOpen, soname) {
-				continue
-			}
-			if len(f.out.DLOpen) == maxDLOpen {
-				return malformed("more than %d names in dlopen notes", maxDLOpen)
-			}
-			f.out.DLOpen = append(f.out.DLOpen, soname)
+		if f.dlopen += len(e.Sonames); f.dlopen > maxDLOpen || len(f.out.DLOpen) == maxDLOpen {
+			return malformed("more than %d names in dlopen notes", maxDLOpen)
 		}
+		f.out.DLOpen = append(f.out.DLOpen, e)
 	}
 	return nil
 }

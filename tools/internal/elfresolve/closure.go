@@ -21,6 +21,7 @@ type closure struct {
 	queued              map[*file]bool
 	loaded              map[*file]bool
 	packages            map[*pkg]bool // whole ones seen in this round
+	key                 searchKey     // of the process that is being loaded
 }
 
 func (r *resolver) closure(q *request) error {
@@ -34,12 +35,14 @@ func (r *resolver) closure(q *request) error {
 			f := c.programs[0]
 			c.programs = c.programs[1:]
 			c.load(f)
+			c.takeDLOpened(f)
 		case len(c.libraries) > 0:
 			f := c.libraries[0]
 			c.libraries = c.libraries[1:]
 			if !c.loaded[f] {
 				c.load(f)
 			}
+			c.takeDLOpened(f)
 		default:
 			return nil
 		}
@@ -103,11 +106,15 @@ func (c *closure) mark(f *file) {
 func (c *closure) takeBinary(f *file, why []selection.Reason) {
 	c.takeFile(f, why)
 	if f.Type != pkgindex.TypeSymlink {
+		c.noteSetID(f)
 		return
 	}
 	for pass := range passes {
 		if to := c.r.open(c.q, pass, f.Path, f.p, func(*step) bool { return true }); to != nil {
-			c.take(to, &need{by: f, reason: selection.Reason{From: from(f), Kind: "link", Need: f.LinkTarget}, slice: true})
+			c.take(to, &need{by: fileStep(f), reason: selection.Reason{From: from(f), Kind: selection.EdgeLink, Need: f.LinkTarget}, slice: true})
+			if last := to.last(); last.file != nil {
+				c.noteSetID(last.file)
+			}
 			return
 		}
 	}
@@ -116,7 +123,7 @@ func (c *closure) takeBinary(f *file, why []selection.Reason) {
 
 // need is why something is taken.
 type need struct {
-	by      *file // that asks; nil if it is the base's
+	by      *step // that asks
 	reason  selection.Reason
 	reached func() []string // directories in which the asker looks anyway; may be nil
 	slice   bool            // take single files although the request takes library packages whole
@@ -124,14 +131,15 @@ type need struct {
 
 // take takes what a search found, or notes why not.
 func (c *closure) take(to *found, n *need) {
-	chain := []selection.Reason{{From: c.q.Label, Kind: "request", Need: c.q.Request.Packages[0]}}
-	if n.by != nil && n.by.p.why != nil {
-		chain = n.by.p.why
+	chain := []selection.Reason{{From: c.q.Label, Kind: selection.EdgeRequest, Need: c.q.Request.Packages[0]}}
+	if n.by.file != nil && n.by.file.p.why != nil {
+		chain = n.by.file.p.why
 	}
 	why := append(slices.Clip(chain), n.reason)
 	for i := range to.steps {
 		s := &to.steps[i]
 		if s.file == nil {
+			c.r.noteEdge(n.by, n.reason.Kind, n.reason.Need, s)
 			continue
 		}
 		p := s.file.p
@@ -139,6 +147,7 @@ func (c *closure) take(to *found, n *need) {
 			c.r.cuts[selection.Cut{Package: p.x.Name, Need: n.reason.Need, Reason: cause + "; needed by " + n.reason.From}] = true
 			continue
 		}
+		c.r.noteEdge(n.by, n.reason.Kind, n.reason.Need, s)
 		if n.slice || c.q.slices(p) || c.r.inBase(p) {
 			c.takeFile(s.file, why)
 		} else {
@@ -147,7 +156,7 @@ func (c *closure) take(to *found, n *need) {
 		c.takeLinks(s, n, why)
 	}
 	if to.pass == passImage || to.pass == passFits || to.pass == passAny {
-		c.takeConf(to, why)
+		c.takeConf(to, n.by, why)
 	}
 }
 
@@ -165,8 +174,11 @@ func (c *closure) takeLinks(s *step, need *need, why []selection.Reason) {
 			}
 			options := c.q.options(n, name, passExcluded)
 			if i := slices.IndexFunc(options, func(s step) bool { return s.kind() == pkgindex.TypeSymlink }); i >= 0 {
-				if f := options[i].file; f != nil && !f.inSelection() {
-					c.takeFile(f, why)
+				if f := options[i].file; f != nil {
+					c.r.noteEdge(need.by, selection.EdgeLink, name, &options[i])
+					if !f.inSelection() {
+						c.takeFile(f, why)
+					}
 				}
 			}
 		}
@@ -201,20 +213,33 @@ func native(arch string, e *pkgindex.ELF) bool {
 // load does what the kernel and the loader do when f starts, and takes what they open.
 func (c *closure) load(f *file) {
 	r, q := c.r, c.q
-	root := &found{steps: []step{{f.Path, f.node, f}}}
+	root := &found{steps: []step{*fileStep(f)}}
 	search := r.searchFor(q, f.ELF)
+	c.key = keyOf(f.ELF)
 	var interp *ldso.Object
 	if f.ELF.Interp != "" {
 		if interp = c.interpreter(f, f.ELF.Interp); interp == nil {
 			r.findings.add(finding{need: f.ELF.Interp, by: root.object(), request: q.Label, interp: true})
 			return
 		}
-		c.take(interp.Ref.(*found), &need{by: f, reason: selection.Reason{From: from(f), Kind: "interp", Need: f.ELF.Interp}})
+		c.take(interp.Ref.(*found), &need{by: fileStep(f), reason: selection.Reason{From: from(f), Kind: selection.EdgeInterp, Need: f.ELF.Interp}})
 	} else if !f.ELF.Static {
 		interp = c.interpreter(f, ldso.Interpreter(f.ELF)) // is in every process, so nobody searches for it
 	}
-	secure := f.Mode&0o6000 != 0
-	start := root.object()
+	secure := f.Mode&setIDBits != 0 && q.SetUID != selection.SetUIDStrip
+	c.trace(f, root.object(), interp, search, secure)
+	if search.Musl {
+		return
+	}
+	for _, levels := range r.u.levels() { // again, as on better processors
+		search.Levels = levels
+		c.trace(f, root.object(), interp, search, secure)
+	}
+}
+
+// trace takes what the loader opens for one process.
+func (c *closure) trace(f *file, start, interp *ldso.Object, search *ldso.Search, secure bool) {
+	r, q := c.r, c.q
 	for _, d := range search.Trace(start, interp, secure) {
 		dirs := func() []string { return search.Dirs(start, d.By, secure) }
 		if d.To == nil {
@@ -222,7 +247,7 @@ func (c *closure) load(f *file) {
 			continue
 		}
 		to := d.To.Ref.(*found)
-		c.take(to, &need{by: d.By.Ref.(*found).last().file, reason: elfReason(d.By, d.Want.Name), reached: dirs})
+		c.take(to, &need{by: d.By.Ref.(*found).last(), reason: elfReason(d.By, d.Want.Name), reached: dirs})
 		if last := to.last(); last.file != nil {
 			c.loaded[last.file] = true
 		}
@@ -246,21 +271,23 @@ func (c *closure) interpreter(f *file, name string) *ldso.Object {
 }
 
 // takeConf takes the loader's configuration that made it look where it found a library.
-func (c *closure) takeConf(to *found, why []selection.Reason) {
+func (c *closure) takeConf(to *found, by *step, why []selection.Reason) {
 	e := to.last().elf()
 	if e == nil {
 		return
 	}
-	s := c.r.searches[searchKey{e.Class, e.Machine, false}]
-	if s == nil {
-		return
-	}
+	s := c.r.searches[c.key]
 	dir := rootfs.Dir(to.steps[0].asked)
-	if slices.Contains(s.dirs, dir) {
+	if s == nil || c.key.musl == "" && slices.Contains(s.dirs, dir) {
 		return
 	}
 	for _, conf := range s.confFiles[path.Clean(dir)] {
-		if f, ok := conf.Ref.(*file); ok && !f.inSelection() {
+		f, ok := conf.Ref.(*file)
+		if !ok {
+			continue
+		}
+		c.r.noteEdge(by, selection.EdgeSearch, dir, fileStep(f))
+		if !f.inSelection() {
 			c.takeFile(f, why)
 		}
 	}
@@ -280,7 +307,7 @@ func (c *closure) missing(f *file, d *ldso.Dep, dirs func() []string) {
 				}
 				for pass := range passExcluded {
 					if o := c.r.openLibrary(c.q, pass, other.Path, &want); o != nil {
-						c.take(o.Ref.(*found), &need{by: last.file, reason: elfReason(d.By, want.Name)})
+						c.take(o.Ref.(*found), &need{by: last, reason: elfReason(d.By, want.Name)})
 						return
 					}
 				}
@@ -307,10 +334,12 @@ func (r *resolver) elsewhere(want *ldso.Want) []string {
 	return out
 }
 
+func fileStep(f *file) *step { return &step{f.Path, f.node, f} }
+
 func from(f *file) string { return f.p.x.NEVRA + ":" + f.Path }
 
 func elfReason(by *ldso.Object, name string) selection.Reason {
-	return selection.Reason{From: fromObject(by), Kind: "elf", Need: name}
+	return selection.Reason{From: fromObject(by), Kind: selection.EdgeELF, Need: name}
 }
 
 func fromObject(o *ldso.Object) string {

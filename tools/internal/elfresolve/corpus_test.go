@@ -260,7 +260,7 @@ func (r *resolver) traced(f *file) map[string]string {
 	out := map[string]string{}
 	q := &request{Request: &selection.Request{}}
 	c := &closure{r: r, q: q}
-	root := &found{steps: []step{{f.Path, f.node, f}}}
+	root := &found{steps: []step{*fileStep(f)}}
 	name := f.ELF.Interp
 	if name == "" {
 		name = ldso.Interpreter(f.ELF)

@@ -41,6 +41,8 @@ type resolver struct {
 	changed  bool // something was taken in this round
 	findings findings
 	cuts     map[selection.Cut]bool
+	edges    edges
+	followed map[string]*request // packages whose requirements a request followed
 }
 
 // Resolve computes the selection. All problems are reported together, sorted.
@@ -67,7 +69,7 @@ func Resolve(in *Input) (*selection.Selection, error) {
 		if round == maxRounds {
 			return nil, fmt.Errorf("%s: resolving libraries: no end after %d rounds", in.Spec.Label, maxRounds)
 		}
-		r.changed, r.findings, r.cuts = false, nil, map[selection.Cut]bool{}
+		r.changed, r.findings, r.cuts, r.edges, r.followed = false, nil, map[selection.Cut]bool{}, edges{}, map[string]*request{}
 		for _, q := range r.requests {
 			if err := r.closure(q); err != nil {
 				errs = append(errs, err)
@@ -83,10 +85,14 @@ func Resolve(in *Input) (*selection.Selection, error) {
 	if err := r.scripts(); err != nil {
 		errs = append(errs, err)
 	}
+	if err := r.checkSetID(); err != nil {
+		errs = append(errs, err)
+	}
 	if len(errs) > 0 {
 		return nil, joinSorted(errs)
 	}
 	r.dlopened()
+	r.cutRequires()
 	return r.result(), nil
 }
 
@@ -100,7 +106,7 @@ func joinSorted(errs []error) error {
 func (r *resolver) result() *selection.Selection {
 	spec := r.in.Spec
 	out := &selection.Selection{Schema: selection.Schema, Label: spec.Label, Release: spec.Release, Arch: spec.Arch,
-		Packages: []selection.Package{}}
+		Packages: []selection.Package{}, Edges: r.edges.sorted()}
 	for _, p := range r.u.pkgs {
 		if s := p.selected(); s != nil {
 			out.Packages = append(out.Packages, *s)
@@ -116,7 +122,7 @@ func (r *resolver) result() *selection.Selection {
 }
 
 func (p *pkg) selected() *selection.Package {
-	s := &selection.Package{Name: p.x.Name, NEVRA: p.x.NEVRA, Partial: !p.whole || p.dropped, Why: p.why}
+	s := &selection.Package{Name: p.x.Name, NEVRA: p.x.NEVRA, Partial: !p.whole || p.dropped, Why: p.why, StripSetID: p.stripped()}
 	if !s.Partial {
 		return s
 	}

@@ -23,7 +23,7 @@ func TestMissing(t *testing.T) {
 	}{
 		{"a soname that nothing has", input(world(tar), binary("//x:tar", "tar", "/usr/bin/tar")),
 			"//x:image: resolving libacl.so.1: needed by /usr/bin/tar (tar-1-1.x86_64), requested by //x:tar: no candidate package has it",
-			[]string{"rpmlock provides 'libacl.so.1()(64bit)'"}},
+			[]string{"bazel run @rel//:provides -- 'libacl.so.1()(64bit)'"}},
 		{"all missing sonames at once, sorted, with the whole chain", input(world(
 			pack("b", exe("/usr/bin/b", "libz9.so", "liba.so")), pack("a", lib("/usr/lib64/liba.so", "libx.so"), exe("/usr/bin/tool", "liby.so"))),
 			packages("//x:b", "b")),

@@ -58,7 +58,7 @@ func (f *finding) chain() string {
 func reasons(why []selection.Reason, nevra string) string {
 	var b strings.Builder
 	for _, r := range slices.Backward(why) {
-		if r.Kind == "request" || r.Kind == "extra" {
+		if r.Kind == selection.EdgeRequest || r.Kind == selection.EdgeExtra {
 			break
 		}
 		if asker, file, ok := strings.Cut(r.From, ":/"); ok {
@@ -83,17 +83,24 @@ func (f *finding) err(r *resolver) error {
 			f.at.node.path, f.at.owner(), strings.Join(f.versions, ", ")),
 			"the two packages are of different generations: update both in one lock, and build the base from the same lock")
 	case len(f.elsewhere) > 0:
+		hint := "the package lacks an RUNPATH or a file in /etc/ld.so.conf.d; the package with that file may have to be named in extra"
+		switch {
+		case r.in.Spec.NoLDSOCache:
+			hint = "if /etc/ld.so.conf.d names the directory, give the root filesystem ld_so_cache = True: the loader reads the cache only"
+		case !slices.ContainsFunc(f.elsewhere, func(at string) bool { return ldso.Level(at) == "" }):
+			hint = "only processors of that level look there: name a package that has the library for all processors in extra"
+		}
 		return cli.Hint(fmt.Errorf("%s: resolving %s: %s: found at %s, but the loader searches only %s", target, f.need, f.chain(),
 			strings.Join(f.elsewhere, ", "), strings.Join(unique(f.searched), ", ")),
-			"the package lacks an RUNPATH or a file in /etc/ld.so.conf.d; the package with that file may have to be named in extra")
+			"%s", hint)
 	}
 	capability := f.need + "()"
 	if f.by.ELF.Class == 64 {
 		capability += "(64bit)"
 	}
 	return cli.Hint(fmt.Errorf("%s: resolving %s: %s: no candidate package has it", target, f.need, f.chain()),
-		"find its package with `rpmlock provides '%s'`, add it to the roots of the manifest and lock again; "+
-			"a library the image gets in another way is named by its package in provided or exclude", capability)
+		"find its package with `bazel run @%s//:provides -- '%s'`, add it to the roots of the manifest and run `bazel run @%[1]s//:lock`; "+
+			"a library the image gets in another way is named by its package in provided or exclude", r.in.Spec.Release, capability)
 }
 
 func unique(list []string) []string {

@@ -189,8 +189,12 @@ func (f *found) object() *ldso.Object {
 
 // openLibrary is the search's way to look at a path.
 func (r *resolver) openLibrary(q *request, pass int, asked string, want *ldso.Want) *ldso.Object {
+	level := ldso.Level(asked)
 	f := r.open(q, pass, asked, nil, func(s *step) bool {
 		e := s.elf()
+		if level != "" && (pass != passImage || s.file != nil && !s.file.inSelection()) {
+			return false // for certain processors only: it counts where it is there, and is never brought in
+		}
 		return s.kind() == pkgindex.TypeFile && want.Fits(e) && (pass != passFits || len(want.Missing(e)) == 0)
 	})
 	if f == nil {
@@ -203,7 +207,15 @@ func (r *resolver) openLibrary(q *request, pass int, asked string, want *ldso.Wa
 type searchKey struct {
 	class   int
 	machine string
-	musl    bool
+	musl    string // its interpreter, where that is musl's
+}
+
+func keyOf(e *pkgindex.ELF) searchKey {
+	key := searchKey{class: e.Class, machine: e.Machine}
+	if ldso.IsMusl(e.Interp) {
+		key.musl = e.Interp
+	}
+	return key
 }
 
 // searchOf is how processes of one kind search, and which files configure it.
@@ -215,21 +227,32 @@ type searchOf struct {
 
 // searchFor returns the search of a process that starts with e.
 func (r *resolver) searchFor(q *request, e *pkgindex.ELF) *ldso.Search {
-	key := searchKey{e.Class, e.Machine, ldso.IsMusl(e.Interp)}
+	key := keyOf(e)
 	s := r.searches[key]
 	if s == nil {
 		s = r.newSearch(key)
 		r.searches[key] = s
 	}
-	return &ldso.Search{Conf: s.conf, Default: s.dirs, Lib: s.lib, Musl: key.musl, Passes: passes,
+	return &ldso.Search{Conf: s.conf, Default: s.dirs, Lib: s.lib, Musl: key.musl != "", Passes: passes,
 		Open: func(pass int, file string, want *ldso.Want) *ldso.Object { return r.openLibrary(q, pass, file, want) }}
 }
 
 func (r *resolver) newSearch(key searchKey) *searchOf {
 	s := &searchOf{confFiles: map[string][]*ldso.ConfFile{}}
-	s.dirs, s.lib = ldso.Layout(key.class, key.machine, r.libcDir(key), key.musl)
-	if key.musl {
+	s.dirs, s.lib = ldso.Layout(key.class, key.machine, r.libcDir(key), key.musl != "")
+	if key.musl != "" {
+		for _, f := range r.u.confFiles() {
+			if f.Path == ldso.MuslPath(key.musl) {
+				s.dirs = ldso.MuslDirs(f.Text)
+				for _, dir := range s.dirs {
+					s.confFiles[dir] = []*ldso.ConfFile{f}
+				}
+			}
+		}
 		return s
+	}
+	if r.in.Spec.NoLDSOCache {
+		return s // the loader reads the cache of what ld.so.conf says, not ld.so.conf
 	}
 	for _, d := range ldso.Conf("/etc/ld.so.conf", r.u.confFiles()) {
 		s.conf = append(s.conf, d.Dir)

@@ -2,7 +2,6 @@ package elfresolve
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
@@ -106,7 +105,9 @@ func (r *resolver) packageNames() []string {
 // seed takes what the request names and returns it as the roots of the closure.
 func (r *resolver) seed(q *request, c *closure) error {
 	for i, p := range q.packages {
-		why := []selection.Reason{{From: q.Label, Kind: "request", Need: q.Request.Packages[i]}}
+		name := q.Request.Packages[i]
+		why := []selection.Reason{{From: q.Label, Kind: selection.EdgeRequest, Need: name}}
+		r.edges.add(selection.Edge{From: q.Label, Kind: selection.EdgeRequest, Need: name, To: name})
 		if q.Kind == selection.KindPackage {
 			c.takePackage(p, why, q.Deps != selection.DepsNone)
 			continue
@@ -119,75 +120,13 @@ func (r *resolver) seed(q *request, c *closure) error {
 		}
 	}
 	for i, p := range q.extra {
-		c.takePackage(p, []selection.Reason{{From: q.Label, Kind: "extra", Need: q.Request.Extra[i]}}, true)
+		name := q.Request.Extra[i]
+		r.edges.add(selection.Edge{From: q.Label, Kind: selection.EdgeExtra, Need: name, To: name})
+		c.takePackage(p, []selection.Reason{{From: q.Label, Kind: selection.EdgeExtra, Need: name}}, true)
 	}
 	if q.Kind == selection.KindPackage && q.Deps == selection.DepsRequires {
 		return r.requires(q, c)
 	}
-	return nil
-}
-
-// requires follows the lock's edges from the packages of the request, breadth first.
-func (r *resolver) requires(q *request, c *closure) error {
-	var errs []error
-	queue := slices.Clone(q.Request.Packages)
-	seen := set(queue)
-	for len(queue) > 0 {
-		name := queue[0]
-		queue = queue[1:]
-		g, known := r.in.Graph.Packages[name]
-		if !known {
-			if _, inBase := r.u.base[name]; !inBase {
-				errs = append(errs, cli.Hint(fmt.Errorf("%s: following requires of %s: the lock has no such package", q.Label, name),
-					"lock again"))
-			}
-			continue
-		}
-		kinds := []struct {
-			kind string
-			to   []string
-		}{{"elf", g.ELF}, {"requires", g.Requires}, {"script", g.Script}}
-		if q.Scripts == selection.ScriptsDrop {
-			kinds = kinds[:2]
-		}
-		for _, k := range kinds {
-			for _, need := range k.to {
-				if seen[need] {
-					continue
-				}
-				if reason := q.leftOut(need); reason != "" {
-					r.cuts[selection.Cut{Package: need, Need: need, Reason: reason + "; required by " + name}] = true
-					continue
-				}
-				seen[need] = true
-				if err := r.require(q, c, name, k.kind, need); err != nil {
-					errs = append(errs, err)
-					continue
-				}
-				queue = append(queue, need)
-			}
-		}
-	}
-	return joinSorted(errs)
-}
-
-func (r *resolver) require(q *request, c *closure, from, kind, need string) error {
-	p := r.u.names[need]
-	if p == nil {
-		if _, inBase := r.u.base[need]; inBase {
-			return nil
-		}
-		return fmt.Errorf("%s: following requires of %s: package %s is not among the candidates", q.Label, from, need)
-	}
-	chain := []selection.Reason{{From: q.Label, Kind: "request", Need: from}}
-	asker := from
-	if by := r.u.names[from]; by != nil {
-		asker = by.x.NEVRA
-		if by.why != nil {
-			chain = by.why
-		}
-	}
-	c.takePackage(p, append(slices.Clip(chain), selection.Reason{From: asker, Kind: kind, Need: need}), true)
 	return nil
 }
 

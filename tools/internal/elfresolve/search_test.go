@@ -151,26 +151,67 @@ func TestShadow(t *testing.T) {
 	check(t, in, "a", "glibc", "q", "z")
 }
 
-func TestRequires(t *testing.T) {
-	in := input(world(pack("a", reg("/a")), pack("b", reg("/b")), pack("c", reg("/c")), pack("d", reg("/d"))), packages("//x:a", "a"))
-	in.Graph.Packages = map[string]selection.GraphNode{"a": {Requires: []string{"b"}, Script: []string{"c"}, Scriptlet: []string{"d"}},
-		"b": {ELF: []string{"a"}}, "c": {}, "d": {}}
-	in.Spec.Requests[0].Deps = selection.DepsRequires
-	check(t, in, "a", "b", "c")
-	in.Spec.Requests[0].Scripts = selection.ScriptsDrop
-	check(t, in, "a", "b")
-	in.Spec.Requests[0].Exclude = []string{"b"}
-	check(t, in, "a", "cut b for b: excluded by //x:a; required by a")
-	in.Graph.Packages["a"] = selection.GraphNode{Requires: []string{"nowhere"}}
-	fails(t, in, "//x:a: following requires of a: package nowhere is not among the candidates")
+// TestDLOpen: what notes call required comes along; of the rest the user learns.
+func TestDLOpen(t *testing.T) {
+	notes := func(list ...pkgindex.DLOpen) pkgindex.File {
+		return with(lib("/usr/lib64/libs.so"), func(e *pkgindex.ELF) { e.DLOpen = list })
+	}
+	one := func(priority string, names ...string) pkgindex.DLOpen {
+		return pkgindex.DLOpen{Sonames: names, Priority: priority, Feature: "f"}
+	}
+	others := []*pkgindex.Index{pack("cand", lib("/usr/lib64/libcand.so")), pack("more", lib("/usr/lib64/libmore.so", "libcand.so"))}
+	for _, test := range []struct {
+		summary string
+		s       *pkgindex.Index
+		want    []string
+	}{
+		{"optional ones are listed", pack("s", notes(one("", "libin.so"), one("recommended", "libcand.so"), one("suggested", "libnone.so", "libnone2.so")), lib("/usr/lib64/libin.so")),
+			[]string{"s", "cut  for libnone.so or libnone2.so: loaded on demand by s-1-1.x86_64:/usr/lib64/libs.so for f, suggested",
+				"cut cand for libcand.so: loaded on demand by s-1-1.x86_64:/usr/lib64/libs.so for f, recommended"}},
+		{"one alternative is enough", pack("s", notes(one("suggested", "libnone.so", "libin.so")), lib("/usr/lib64/libin.so")), []string{"s"}},
+		{"required ones come along, with what they need", pack("s", notes(one("required", "libmore.so"))), []string{"cand", "more", "s"}},
+		{"of alternatives what the image has is preferred", pack("s", notes(one("required", "libmore.so", "libin.so")), lib("/usr/lib64/libin.so")), []string{"s"}},
+		{"required ones that nobody has are listed", pack("s", notes(one("required", "libnone.so"))),
+			[]string{"s", "cut  for libnone.so: loaded on demand by s-1-1.x86_64:/usr/lib64/libs.so for f, required"}},
+	} {
+		t.Run(test.summary, func(t *testing.T) {
+			check(t, input(world(append([]*pkgindex.Index{test.s}, others...)...), packages("//x:s", "s")), test.want...)
+		})
+	}
 }
 
-// TestDLOpen: notes are optional, so they bring nothing, but the user learns of them.
-func TestDLOpen(t *testing.T) {
-	loads := with(lib("/usr/lib64/libs.so"), func(e *pkgindex.ELF) { e.DLOpen = []string{"libin.so", "libcand.so", "libnone.so"} })
-	check(t, input(world(pack("s", loads, lib("/usr/lib64/libin.so")), pack("cand", lib("/usr/lib64/libcand.so"))), packages("//x:s", "s")), "s",
-		"cut  for libnone.so: loaded on demand by s-1-1.x86_64:/usr/lib64/libs.so",
-		"cut cand for libcand.so: loaded on demand by s-1-1.x86_64:/usr/lib64/libs.so")
+// TestLevels: a library for certain processors never comes in place of one for all, and what it needs is there when it is.
+func TestLevels(t *testing.T) {
+	a := pack("a", runPath(exe("/usr/bin/a", "libp.so"), "/opt/a"))
+	fast := lib("/opt/a/glibc-hwcaps/x86-64-v3/libp.so", "libq.so")
+	q := pack("q", lib("/opt/a/libq.so"))
+	check(t, input(world(a, pack("p", lib("/opt/a/libp.so")), pack("fast", fast), q), packages("//x:a", "a")), "a", "glibc", "p")
+	// libq.so is found as the program would find it: libp.so has no RUNPATH of its own.
+	inherits := pack("a", rPath(exe("/usr/bin/a", "libp.so"), "/opt/a"))
+	check(t, input(world(inherits, pack("p", lib("/opt/a/libp.so"), fast), q), packages("//x:a", "a")), "a", "glibc", "p", "q")
+	fails(t, input(world(a, pack("fast", fast), q), packages("//x:a", "a")),
+		"//x:image: resolving libp.so: needed by /usr/bin/a (a-1-1.x86_64), requested by //x:a: found at /opt/a/glibc-hwcaps/x86-64-v3/libp.so (fast-1-1.x86_64), but the loader searches only /opt/a, /lib64, /usr/lib64",
+		"only processors of that level")
+}
+
+func TestMuslPath(t *testing.T) {
+	musl := func(f pkgindex.File) pkgindex.File {
+		return with(f, func(e *pkgindex.ELF) { e.Interp = "/lib/ld-musl-x86_64.so.1" })
+	}
+	all := []*pkgindex.Index{pack("a", musl(exe("/usr/bin/a", "libp.so", "libc.so"))), pack("musl", lib("/lib/ld-musl-x86_64.so.1")),
+		pack("p", lib("/opt/m/libp.so"))}
+	fails(t, input(all, packages("//x:a", "a")),
+		"//x:image: resolving libp.so: needed by /usr/bin/a (a-1-1.x86_64), requested by //x:a: found at /opt/m/libp.so (p-1-1.x86_64), but the loader searches only /lib, /usr/local/lib, /usr/lib")
+	conf := pack("conf", text("/etc/ld-musl-x86_64.path", "/usr/lib:/opt/m\n"), reg("/opt/other"))
+	check(t, input(append(all, conf), packages("//x:a", "a")), "a", "conf: /etc/ld-musl-x86_64.path", "musl", "p")
+}
+
+func TestNoLDSOCache(t *testing.T) {
+	in := input(world(pack("a", exe("/usr/bin/a", "libp.so")), pack("p", lib("/opt/p/libp.so"), text("/etc/ld.so.conf.d/p.conf", "/opt/p\n"))), packages("//x:a", "a"))
+	check(t, in, "a", "glibc", "p")
+	in.Spec.NoLDSOCache = true
+	fails(t, in, "//x:image: resolving libp.so: needed by /usr/bin/a (a-1-1.x86_64), requested by //x:a: found at /opt/p/libp.so (p-1-1.x86_64), but the loader searches only /lib64, /usr/lib64",
+		"ld_so_cache = True")
 }
 
 func TestScripts(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/ldso"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rootfs"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/selection"
@@ -20,6 +21,9 @@ type universe struct {
 	links map[string]string
 	dirs  map[string]string // canonical form of directories seen
 	base  map[string]rootfs.Package
+	// baseNames are the names of the base's packages by NEVRA.
+	baseNames map[string]string
+	hwcaps    []string // levels of glibc-hwcaps, sorted
 }
 
 // pkg is a candidate package and what is taken of it.
@@ -31,6 +35,8 @@ type pkg struct {
 	dropped bool // whole, but some scripts were left out
 	scripts string
 	why     []selection.Reason
+	strip   map[*file]*request // files that a request names and strips of their set-ID bits
+	kept    map[*file]*request // files that a request names and does not strip
 }
 
 // file is a file of a candidate package. Ghosts are not in the universe.
@@ -53,13 +59,13 @@ type node struct {
 
 func newUniverse(in *Input) (*universe, error) {
 	u := &universe{names: map[string]*pkg{}, links: map[string]string{}, dirs: map[string]string{"/": "/"},
-		base: map[string]rootfs.Package{}}
+		base: map[string]rootfs.Package{}, baseNames: map[string]string{}}
 	if in.Base != nil {
 		if in.Base.Arch != in.Spec.Arch {
 			return nil, fmt.Errorf("%s: base %s is for %s, the target for %s", in.Spec.Label, in.Base.Label, in.Base.Arch, in.Spec.Arch)
 		}
 		for _, p := range in.Base.Packages {
-			u.base[p.Name] = p
+			u.base[p.Name], u.baseNames[p.NEVRA] = p, p.Name
 		}
 	}
 	count := 0
@@ -171,6 +177,29 @@ func (u *universe) addBase(base *rootfs.Tree) {
 	}
 	for _, e := range base.Entries {
 		u.at(e.Path).base = e
+		if e.ELF != nil {
+			u.addLevel(e.Path)
+		}
+	}
+}
+
+// levels lists what processors of this architecture may look for in directories of glibc-hwcaps, if there are any: each
+// element is for one kind of processor. The levels of an architecture have names in the order of what they demand.
+func (u *universe) levels() [][]string {
+	var out [][]string
+	for i := range u.hwcaps {
+		levels := slices.Clone(u.hwcaps[:i+1])
+		slices.Reverse(levels)
+		out = append(out, levels)
+	}
+	return out
+}
+
+func (u *universe) addLevel(file string) {
+	if level := ldso.Level(file); level != "" {
+		if i, known := slices.BinarySearch(u.hwcaps, level); !known {
+			u.hwcaps = slices.Insert(u.hwcaps, i, level)
+		}
 	}
 }
 
@@ -183,6 +212,9 @@ func (u *universe) addPackage(p *pkg) {
 		}
 		p.files = append(p.files, file{File: f, p: p, node: u.at(u.canonical(f.Path))})
 		last := &p.files[len(p.files)-1]
+		if f.ELF != nil {
+			u.addLevel(f.Path)
+		}
 		last.node.files = append(last.node.files, last)
 	}
 }

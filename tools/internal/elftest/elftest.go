@@ -89,15 +89,11 @@ func (w *writer) addInterp(name string) {
 	w.body.WriteString(name + "\x00")
 }
 
-func (w *writer) addDLOpen(sonames []string) {
-	if len(sonames) == 0 {
+func (w *writer) addDLOpen(entries []pkgindex.DLOpen) {
+	if len(entries) == 0 {
 		return
 	}
-	type entry struct {
-		Feature string   `json:"feature"`
-		Soname  []string `json:"soname"`
-	}
-	text, err := json.Marshal([]entry{{"test", sonames}})
+	text, err := json.Marshal(entries) // the note has the same keys
 	if err != nil {
 		panic(err) // strings always marshal
 	}
@@ -127,8 +123,15 @@ func (w *writer) addDynamic(f *File, e *pkgindex.ELF) {
 	if e.RunPath != nil {
 		tag(29, w.str(strings.Join(e.RunPath, ":")))
 	}
+	flags := uint64(0)
 	if e.PIE {
-		tag(0x6ffffffb, 1<<27)
+		flags |= 1 << 27
+	}
+	if e.NoDefaultLib {
+		flags |= 1 << 11
+	}
+	if flags != 0 {
+		tag(0x6ffffffb, flags)
 	}
 	if n := len(e.VerNeed) + len(f.WeakNeed); n > 0 {
 		tag(0x6ffffffe, w.verNeed(e.VerNeed, f.WeakNeed))

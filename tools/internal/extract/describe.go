@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
@@ -43,6 +44,7 @@ func describe(p *rpm.Package) (*pkgindex.Index, []rpm.File, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	attributeRequires(requires, files)
 	if err := signatures(p, files); err != nil {
 		return nil, nil, err
 	}
@@ -50,6 +52,21 @@ func describe(p *rpm.Package) (*pkgindex.Index, []rpm.File, error) {
 		return nil, nil, err
 	}
 	return x, files, checkParents(files)
+}
+
+// attributeRequires notes at every script what only scripts of the package require.
+func attributeRequires(requires []rpm.Dependency, files []rpm.File) {
+	for i := range requires {
+		d := &requires[i]
+		if !d.ScriptsOnly || d.ScriptletOnly() || d.RPMLib() {
+			continue
+		}
+		for _, file := range d.Files {
+			if f := &files[file]; !slices.Contains(f.Requires, d.Name) {
+				f.Requires = append(f.Requires, d.Name)
+			}
+		}
+	}
 }
 
 // checkParents refuses files below something that can hold none. Symbolic links may lead to a directory.

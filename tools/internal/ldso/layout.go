@@ -26,6 +26,17 @@ func Interpreter(e *pkgindex.ELF) string { return interpreters[e.Machine] }
 // IsMusl reports whether the interpreter is musl's.
 func IsMusl(interp string) bool { return strings.HasPrefix(path.Base(interp), "ld-musl-") }
 
+// MuslPath is the file that names the directories of musl's loader of the machine, in place of its built-in ones.
+func MuslPath(interp string) string {
+	name := strings.TrimSuffix(path.Base(interp), path.Ext(interp)) // ld-musl-x86_64.so.1
+	return "/etc/" + strings.TrimSuffix(name, ".so") + ".path"
+}
+
+// MuslDirs reads such a file: directories separated by colons and newlines.
+func MuslDirs(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r == ':' || r == '\n' })
+}
+
 // Layout returns the default directories and $LIB of a C library for class and machine. libcDir is the canonical directory
 // of the C library of that architecture, "" if there is none: distributions build the directory they chose into it.
 func Layout(class int, machine, libcDir string, musl bool) (dirs []string, lib string) {

@@ -4,9 +4,11 @@
 // name, RPATH of the object and of those that asked for it (unless it has a RUNPATH), RUNPATH, the directories of
 // ld.so.conf, the default directories of the image's C library. Objects of another class or machine are passed over.
 //
+// The directories for certain processors (glibc-hwcaps) are searched only where Search.Levels says so: a library that is only
+// there would be missing on other processors. Those of glibc before 2.33 are not known.
+//
 // Not considered, because an image cannot rely on them: LD_LIBRARY_PATH, LD_PRELOAD, the working directory (empty and
-// relative search paths), and the directories for certain processors (glibc-hwcaps and older): a library that is only
-// there would be missing on other processors.
+// relative search paths).
 package ldso
 
 import (
@@ -64,6 +66,9 @@ type Search struct {
 	Default []string // the C library's own, in order
 	Lib     string   // what $LIB stands for
 	Musl    bool
+	// Levels are directories of glibc-hwcaps that the processor is good for, the best first. glibc looks there before it looks
+	// in the directory above.
+	Levels []string
 	// Open returns a new object for the absolute path, following links, or nil. All directories are tried with pass 0 before
 	// any is tried with pass 1, and so on below Passes; zero Passes means one.
 	Open   func(pass int, file string, want *Want) *Object
@@ -171,7 +176,12 @@ func (p *process) find(by *Object, want *Want) *Object {
 			}
 			continue
 		}
-		for dir := range p.dirs(by) {
+		for dir := range p.dirs(by, want.Name) {
+			for _, level := range p.s.Levels {
+				if o := p.s.Open(pass, dir+hwcaps+level+"/"+want.Name, want); o != nil {
+					return o
+				}
+			}
 			if o := p.s.Open(pass, dir+"/"+want.Name, want); o != nil {
 				return o
 			}
@@ -183,10 +193,33 @@ func (p *process) find(by *Object, want *Want) *Object {
 // Dirs returns the directories in which by, an object that Trace returned for root, looks for its libraries.
 func (s *Search) Dirs(root, by *Object, secure bool) []string {
 	p := &process{s: s, root: root, secure: secure}
-	return slices.Collect(p.dirs(by))
+	return slices.Collect(p.dirs(by, "lib.so"))
 }
 
-func (p *process) dirs(by *Object) func(yield func(string) bool) {
+// hwcaps is between a directory and a level.
+const hwcaps = "/glibc-hwcaps/"
+
+// Level returns the level of the directory for certain processors in which the file is, or "".
+func Level(file string) string {
+	_, rest, ok := strings.Cut(file, hwcaps)
+	if !ok {
+		return ""
+	}
+	level, _, ok := strings.Cut(rest, "/")
+	if !ok {
+		return ""
+	}
+	return level
+}
+
+// cached reports whether ldconfig(8) looks at files of the name: only then the loader, which reads its cache in place of
+// ld.so.conf, knows of them.
+func cached(name string) bool {
+	return (strings.HasPrefix(name, "lib") || strings.HasPrefix(name, "ld-")) && strings.Contains(name, ".so")
+}
+
+// dirs yields the directories in which by looks for the name.
+func (p *process) dirs(by *Object, name string) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		own := func(o *Object, list []string) bool {
 			for _, entry := range list {
@@ -199,11 +232,20 @@ func (p *process) dirs(by *Object) func(yield func(string) bool) {
 		if !p.s.eachRunPath(by, p.root, own) {
 			return
 		}
-		for _, list := range [][]string{p.s.Conf, p.s.Default} {
-			for _, dir := range list {
-				if !yield(dir) {
-					return
-				}
+		for _, dir := range p.s.Conf {
+			if !cached(name) || by.ELF.NoDefaultLib && slices.Contains(p.s.Default, dir) {
+				continue
+			}
+			if !yield(dir) {
+				return
+			}
+		}
+		if by.ELF.NoDefaultLib && !p.s.Musl {
+			return
+		}
+		for _, dir := range p.s.Default {
+			if !yield(dir) {
+				return
 			}
 		}
 	}

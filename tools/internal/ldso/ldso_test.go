@@ -48,7 +48,7 @@ func TestTrace(t *testing.T) {
 		want    string
 	}{
 		{"the default directories in their order", prog("a.so"), tree{"/usr/lib64/a.so": lib("a.so"), "/lib64/a.so": lib("a.so")}, false, "p > a.so = /lib64/a.so"},
-		{"ld.so.conf before them", prog("a.so"), tree{"/lib64/a.so": lib("a.so"), "/conf/a.so": lib("a.so")}, false, "p > a.so = /conf/a.so"},
+		{"ld.so.conf before them", prog("liba.so"), tree{"/lib64/liba.so": lib("liba.so"), "/conf/liba.so": lib("liba.so")}, false, "p > liba.so = /conf/liba.so"},
 		{"RUNPATH before that", run(prog("a.so"), runpath("/r")), tree{"/conf/a.so": lib("a.so"), "/r/a.so": lib("a.so")}, false, "p > a.so = /r/a.so"},
 		{"RUNPATH turns RPATH off", run(run(prog("a.so"), runpath("/none")), rpath("/r")), tree{"/r/a.so": lib("a.so")}, false, "p > a.so = none"},
 		{"RPATH of the program serves its libraries", run(prog("a.so"), rpath("/r")), tree{"/r/a.so": lib("a.so", "b.so"), "/r/b.so": lib("b.so")}, false,
@@ -63,13 +63,19 @@ func TestTrace(t *testing.T) {
 		{"NEEDED with $ORIGIN", prog("$ORIGIN/a.so"), tree{"/opt/bin/a.so": lib("a.so")}, false, "p > $ORIGIN/a.so = /opt/bin/a.so"},
 		{"$ORIGIN, $LIB and $PLATFORM", run(prog("a.so"), runpath("${ORIGIN}/../$LIB/$PLATFORM")), tree{"/opt/lib64/x86_64/a.so": lib("a.so")}, false,
 			"p > a.so = /opt/bin/../lib64/x86_64/a.so"},
-		{"$ORIGIN of a library is where the library is", prog("a.so"), tree{"/conf/a.so": run(lib("a.so", "b.so"), runpath("$ORIGIN/b")), "/conf/b/b.so": lib("b.so")}, false,
-			"p > a.so = /conf/a.so, a.so > b.so = /conf/b/b.so"},
+		{"$ORIGIN of a library is where the library is", prog("liba.so"), tree{"/conf/liba.so": run(lib("liba.so", "b.so"), runpath("$ORIGIN/b")), "/conf/b/b.so": lib("b.so")}, false,
+			"p > liba.so = /conf/liba.so, liba.so > b.so = /conf/b/b.so"},
 		{"$ORIGIN of a setuid program is not trusted", run(prog("a.so"), runpath("$ORIGIN")), tree{"/opt/bin/a.so": lib("a.so")}, true, "p > a.so = none"},
 		{"unless it is a default directory", run(prog("a.so"), runpath("$ORIGIN/../../lib64")), tree{"/lib64/a.so": lib("a.so")}, true, "p > a.so = /opt/bin/../../lib64/a.so"},
 		{"empty and relative search paths are not searched", run(prog("a.so"), runpath("", ".", "lib", "$UNKNOWN/x")), tree{"/a.so": lib("a.so"), "/opt/bin/a.so": lib("a.so")}, false,
 			"p > a.so = none"},
 		{"the loader is there from the start", prog("ld-linux-x86-64.so.2"), nil, false, "p > ld-linux-x86-64.so.2 = /lib64/ld-linux-x86-64.so.2"},
+		{"an empty RUNPATH turns RPATH off", run(run(prog("a.so"), runpath("")), rpath("/r")), tree{"/r/a.so": lib("a.so")}, false, "p > a.so = none"},
+		{"a file linked with -z nodefaultlib does not look in the default directories",
+			run(prog("liba.so", "libb.so"), func(e *pkgindex.ELF) { e.NoDefaultLib = true }), tree{"/lib64/liba.so": lib("liba.so"), "/conf/libb.so": lib("libb.so", "libd.so"), "/lib64/libd.so": lib("libd.so")}, false,
+			"p > liba.so = none, p > libb.so = /conf/libb.so, libb.so > libd.so = /lib64/libd.so"},
+		{"ldconfig does not list other names than lib*.so*", prog("a.so", "libb.so"), tree{"/conf/a.so": lib("a.so"), "/conf/libb.so": lib("libb.so")}, false,
+			"p > a.so = none, p > libb.so = /conf/libb.so"},
 		{"libraries that need each other", prog("a.so"), tree{"/lib64/a.so": lib("a.so", "b.so"), "/lib64/b.so": lib("b.so", "a.so")}, false,
 			"p > a.so = /lib64/a.so, a.so > b.so = /lib64/b.so, b.so > a.so = /lib64/a.so"},
 		{"breadth first: the program's own comes before its library's", run(prog("a.so", "b.so"), runpath("/r")),
@@ -89,6 +95,38 @@ func TestTrace(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, test.want)
 			}
 		})
+	}
+}
+
+// TestLevels: directories for certain processors come before the directory above them, the best first.
+func TestLevels(t *testing.T) {
+	files := tree{"/r/a.so": lib("a.so", "libb.so"), "/r/glibc-hwcaps/x86-64-v2/a.so": lib("a.so", "libv2.so"), "/r/glibc-hwcaps/x86-64-v3/a.so": lib("a.so"),
+		"/lib64/libb.so": lib("libb.so"), "/lib64/glibc-hwcaps/x86-64-v3/libb.so": lib("libb.so"), "/lib64/libv2.so": lib("libv2.so")}
+	for _, test := range []struct {
+		levels []string
+		want   string
+	}{
+		{nil, "p > a.so = /r/a.so, p > libb.so = /lib64/libb.so, a.so > libb.so = /lib64/libb.so"},
+		{[]string{"x86-64-v2"}, "p > a.so = /r/glibc-hwcaps/x86-64-v2/a.so, p > libb.so = /lib64/libb.so, a.so > libv2.so = /lib64/libv2.so"},
+		{[]string{"x86-64-v3", "x86-64-v2"}, "p > a.so = /r/glibc-hwcaps/x86-64-v3/a.so, p > libb.so = /lib64/glibc-hwcaps/x86-64-v3/libb.so"},
+	} {
+		s := &Search{Default: []string{"/lib64"}, Lib: "lib64", Open: files.open, Levels: test.levels}
+		program := run(prog("a.so", "libb.so"), func(e *pkgindex.ELF) { e.RunPath = []string{"/r"} })
+		if got := show(s.Trace(&Object{Path: "/p", Identity: "/p", ELF: program}, nil, false)); got != test.want {
+			t.Errorf("%v:\ngot  %s\nwant %s", test.levels, got, test.want)
+		}
+	}
+	if got := Level("/usr/lib64/glibc-hwcaps/x86-64-v3/a.so"); got != "x86-64-v3" || Level("/usr/lib64/a.so") != "" || Level("/x/glibc-hwcaps/a.so") != "" {
+		t.Errorf("level %q", got)
+	}
+}
+
+func TestMuslPath(t *testing.T) {
+	if got := MuslPath("/lib/ld-musl-x86_64.so.1"); got != "/etc/ld-musl-x86_64.path" {
+		t.Errorf("got %s", got)
+	}
+	if got := MuslDirs("/lib:/opt/lib\n/usr/lib\n\n"); !slices.Equal(got, []string{"/lib", "/opt/lib", "/usr/lib"}) {
+		t.Errorf("got %q", got)
 	}
 }
 
@@ -173,7 +211,13 @@ func TestConf(t *testing.T) {
 }
 
 func TestEnvProgram(t *testing.T) {
-	for argument, want := range map[string]string{"python3": "python3", "-S python3 -s": "python3", "A=b node": "node", "": "", "-i": ""} {
+	for argument, want := range map[string]string{
+		"python3": "python3", "python3 -u": "python3", "A=b node": "node", "": "", "-i": "", "-": "", "-S": "",
+		"-S python3 -s": "python3", "-Spython3": "python3", "-vS python3": "python3", "-iS A=b python3 -c": "python3",
+		"--split-string=perl -w": "perl", "--split-string perl": "perl", "-S -u HOME node": "node", "-S -uHOME node": "node",
+		"--unset=HOME node": "node", "--unset HOME node": "node", "-S -C /tmp node": "node", "-S -i -- node": "node",
+		`-S "/opt/my app/run" x`: "/opt/my app/run", `-S A='b c' /opt/my\_app`: "/opt/my", `-S "a\_b"`: "a b", "-S -a name awk -f": "awk",
+	} {
 		if got := EnvProgram(argument); got != want {
 			t.Errorf("%q: got %q, want %q", argument, got, want)
 		}

@@ -91,6 +91,9 @@ type File struct {
 	ELF       *ELF   `json:"elf,omitempty"`
 	Interp    string `json:"interp,omitempty"` // scripts: the first word after "#!", blanks trimmed
 	InterpArg string `json:"interp_arg,omitempty"`
+	// Requires, of executable scripts, are the capabilities that rpm's generators found in this file and that nothing but scripts of
+	// the package requires: names without versions, in order of the header.
+	Requires []string `json:"requires,omitempty"`
 	// Text is the contents of the small files that later tools must understand: those for which KeepsText is true.
 	Text string `json:"text,omitempty"`
 }
@@ -99,13 +102,16 @@ type File struct {
 const MaxText = 4 << 10
 
 // KeepsText reports whether the contents of a regular file in a package belong into its Text: the search path of the
-// loader, /etc/ld.so.conf and /etc/ld.so.conf.d/*.conf.
+// loader, /etc/ld.so.conf and /etc/ld.so.conf.d/*.conf, and musl's /etc/ld-musl-*.path.
 func KeepsText(path string, size int64) bool {
 	if size > MaxText {
 		return false
 	}
 	if path == "/etc/ld.so.conf" {
 		return true
+	}
+	if name, ok := strings.CutPrefix(path, "/etc/ld-musl-"); ok {
+		return strings.HasSuffix(name, ".path") && !strings.Contains(name, "/")
 	}
 	name, ok := strings.CutPrefix(path, "/etc/ld.so.conf.d/")
 	return ok && strings.HasSuffix(name, ".conf") && !strings.Contains(name, "/")
@@ -128,7 +134,16 @@ type ELF struct {
 	RunPath []string      `json:"runpath,omitempty"` // likewise
 	VerNeed []VersionNeed `json:"verneed,omitempty"`
 	VerDef  []string      `json:"verdef,omitempty"` // versions defined, base version left out
-	DLOpen  []string      `json:"dlopen,omitempty"` // sonames of .note.dlopen (systemd's ELF_DLOPEN_METADATA), in order
+	DLOpen  []DLOpen      `json:"dlopen,omitempty"` // what .note.dlopen says (UAPI group: ELF_DLOPEN_METADATA), in order
+	// NoDefaultLib: the loader does not look in its default directories for what this file needs (DF_1_NODEFLIB).
+	NoDefaultLib bool `json:"nodefaultlib,omitempty"`
+}
+
+// DLOpen is a library that a file opens while it runs.
+type DLOpen struct {
+	Sonames  []string `json:"soname"`             // alternatives, best first
+	Priority string   `json:"priority,omitempty"` // "required", "recommended", "suggested", or "" where the note does not say
+	Feature  string   `json:"feature,omitempty"`  // what it is for, in one word
 }
 
 // VersionNeed lists the symbol versions wanted of one needed library.

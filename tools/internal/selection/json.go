@@ -94,6 +94,7 @@ func (r *Request) check() error {
 		{"config", r.Config, []string{"", ConfigNone, ConfigFiles, ConfigPackage}},
 		{"libraries", r.Libraries, []string{"", LibrariesPackage, LibrariesSlice}},
 		{"scripts", r.Scripts, []string{"", ScriptsKeep, ScriptsDrop, ScriptsError}},
+		{"setuid", r.SetUID, []string{"", SetUIDKeep, SetUIDStrip}},
 	} {
 		if err := oneOf(f.name, f.value, f.allowed); err != nil {
 			return err
@@ -110,6 +111,10 @@ func (r *Request) check() error {
 		return fmt.Errorf("deps %q: a binary request has deps %q", r.Deps, DepsELF)
 	case r.Kind == KindPackage && len(r.Binaries) > 0:
 		return fmt.Errorf("binaries: only for binary requests")
+	case r.Kind == KindPackage && (r.SetUID != "" || r.Config != ""):
+		return fmt.Errorf("setuid and config: only for binary requests")
+	case r.Kind == KindBinary && r.Scripts != "":
+		return fmt.Errorf("scripts: only for package requests; a script that a binary request names must have its interpreter")
 	}
 	return nil
 }

@@ -37,6 +37,26 @@ const (
 	ScriptsError = "error"
 )
 
+// What becomes of the set-user-ID and set-group-ID bits of the files that a binary request names.
+const (
+	SetUIDKeep  = "keep" // the default
+	SetUIDStrip = "strip"
+)
+
+// Kinds of edges and reasons.
+const (
+	EdgeRequest      = "request"      // the target names the package
+	EdgeExtra        = "extra"        // the target names it in extra
+	EdgeELF          = "elf"          // NEEDED of an ELF file
+	EdgeDLOpen       = "dlopen"       // a library that the file's notes call required
+	EdgeInterp       = "interp"       // the program interpreter of an ELF file
+	EdgeLink         = "link"         // a symbolic link leads to the file
+	EdgeSearch       = "search"       // the loader's configuration that leads to a library
+	EdgeAlternatives = "alternatives" // a scriptlet would make the link that leads to the file
+	EdgeRequires     = "requires"     // a requirement of the package, by the lock
+	EdgeScript       = "script"       // a requirement that only script files of the package have
+)
+
 // Spec is the input of elfresolve, written by the rules.
 type Spec struct {
 	Schema   int       `json:"schema"`
@@ -44,6 +64,8 @@ type Spec struct {
 	Release  string    `json:"release"`
 	Arch     string    `json:"arch"` // RPM architecture of the platform: x86_64, aarch64
 	Requests []Request `json:"requests"`
+	// NoLDSOCache: the image gets no ld.so.cache, so that the loader does not look where ld.so.conf says.
+	NoLDSOCache bool `json:"no_ld_so_cache,omitempty"`
 }
 
 // Request is what one rpm_binary or rpm_package asks for.
@@ -59,7 +81,8 @@ type Request struct {
 	Extra    []string `json:"extra,omitempty"`    // package names added whole, with their ELF closure (dlopen, NSS, plugins)
 
 	Libraries string `json:"libraries,omitempty"` // a Libraries constant
-	Scripts   string `json:"scripts,omitempty"`   // a Scripts constant
+	Scripts   string `json:"scripts,omitempty"`   // KindPackage: a Scripts constant
+	SetUID    string `json:"setuid,omitempty"`    // KindBinary: a SetUID constant
 }
 
 // Selection is selection.json.
@@ -69,7 +92,19 @@ type Selection struct {
 	Release  string    `json:"release"`
 	Arch     string    `json:"arch"`
 	Packages []Package `json:"packages"` // by name; packages of the base are not repeated
+	Edges    []Edge    `json:"edges"`    // everything that asks for something, sorted
 	Cut      []Cut     `json:"cut,omitempty"`
+}
+
+// Edge is one thing that asks for a package, which may also be one of the base. Of several files of one package that ask for
+// the same, the first one by path is named.
+type Edge struct {
+	From string `json:"from"`           // name of the package that asks; the label of the request for EdgeRequest and EdgeExtra
+	File string `json:"file,omitempty"` // of From, as its header spells it
+	Kind string `json:"kind"`
+	Need string `json:"need"`           // soname, interpreter, link target or package name
+	To   string `json:"to"`             // name of the package
+	Path string `json:"path,omitempty"` // of To: where the need leads, links followed
 }
 
 // Package is one selected package.
@@ -79,12 +114,14 @@ type Package struct {
 	Partial bool     `json:"partial,omitempty"` // only Files are shipped
 	Files   []string `json:"files,omitempty"`   // Partial: paths as in the header, sorted
 	Why     []Reason `json:"why"`               // first reason found, from the requested target down to this package
+	// StripSetID lists files that lose their set-user-ID and set-group-ID bits, sorted.
+	StripSetID []string `json:"strip_set_id,omitempty"`
 }
 
 // Reason is one edge of the chain that brings a package in.
 type Reason struct {
 	From string `json:"from"` // label, NEVRA, or NEVRA:path
-	Kind string `json:"kind"` // request, elf, interp, requires, script, extra
+	Kind string `json:"kind"` // an Edge constant
 	Need string `json:"need"` // soname, interpreter, capability or package name
 }
 
@@ -111,4 +148,12 @@ type GraphNode struct {
 	Script    []string `json:"script,omitempty"`
 	Scriptlet []string `json:"scriptlet,omitempty"`
 	Weak      []string `json:"weak,omitempty"`
+	// Cut are requirements that the lock leaves out: by name of the capability, with the reason.
+	Cut []GraphCut `json:"cut,omitempty"`
+}
+
+// GraphCut is a requirement that no edge stands for.
+type GraphCut struct {
+	Requires string `json:"requires"`
+	Reason   string `json:"reason"`
 }
