@@ -6,10 +6,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
@@ -26,9 +26,11 @@ type repository struct {
 	arch    string
 	keys    *keyring
 	urls    []string // in the order of the manifest or mirror list, for the lock
-	bases   []string // the same, the mirror that answered first in front
+	bases   []string // the same, the mirror that gave repomd.xml in front
 	index   *repomd.Index
-	sum     [sha256.Size]byte // of repomd.xml
+	locked  *lockfile.Repository // what the lock says of it; nil when it says nothing
+	older   bool                 // an older version than one already seen is welcome
+	sum     [sha256.Size]byte    // of repomd.xml
 	primary *repomd.Primary
 	found   []string          // bases at which packages were found that the metadata does not list
 	heads   map[string][]byte // sha256 -> start of the file, for packages that the metadata does not list; see rescue
@@ -42,7 +44,10 @@ func (c *command) load(ctx context.Context, m *lockfile.Manifest, arch string) (
 	var repos []*repository
 	for i := range m.Repositories {
 		if m.Repositories[i].For(arch) {
-			repos = append(repos, &repository{client: c.client, config: &m.Repositories[i], arch: arch})
+			repos = append(repos, &repository{
+				client: c.client, config: &m.Repositories[i], arch: arch, older: c.allowOlder,
+				locked: c.lockedRepository(m.Repositories[i].ID, arch),
+			})
 		}
 	}
 	errs := make([]error, len(repos))
@@ -71,28 +76,12 @@ func (r *repository) load(ctx context.Context, m *lockfile.Manifest, manifestDir
 	if err != nil {
 		return err
 	}
-	if r.bases, err = r.client.Bases(ctx, source); err != nil {
-		return err
-	}
-	if r.bases, err = r.expandMirrors(m); err != nil {
-		return err
-	}
-	r.urls = r.bases
-	if err := r.loadIndex(ctx); err != nil {
-		return err
-	}
-	f, record, err := r.open(ctx, "primary")
+	mirrors, err := r.client.Mirrors(ctx, source)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	content, err := repomd.Decompress(f, record.OpenBytes)
-	if err != nil {
-		return fmt.Errorf("unpacking %s: %w", record.Location, err)
-	}
-	defer content.Close()
-	r.primary, err = repomd.ParsePrimary(content)
-	return err
+	r.urls, r.bases = mirrors.Bases, mirrors.Bases
+	return r.loadFrom(ctx, mirrors, seenName(source, r.arch))
 }
 
 // variables are those of the manifest and of the architecture.
@@ -108,24 +97,10 @@ func (r *repository) variables(m *lockfile.Manifest) map[string]string {
 	return vars
 }
 
-// expandMirrors replaces variables in the URLs of a mirror list: AlmaLinux's lists are the same for all architectures.
-func (r *repository) expandMirrors(m *lockfile.Manifest) ([]string, error) {
-	if len(r.config.BaseURL) > 0 {
-		return r.bases, nil // expanded already
-	}
-	out := slices.Clone(r.bases)
-	for i := range out {
-		var err error
-		if out[i], err = fetch.Expand(out[i], r.variables(m)); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
 // source expands the variables of the URLs.
 func (r *repository) source(m *lockfile.Manifest) (s fetch.Source, err error) {
 	vars := r.variables(m)
+	s.Vars = vars
 	for _, base := range r.config.BaseURL {
 		if base, err = fetch.Expand(base, vars); err != nil {
 			return s, err
@@ -139,42 +114,6 @@ func (r *repository) source(m *lockfile.Manifest) (s fetch.Source, err error) {
 	return s, err
 }
 
-// loadIndex reads repomd.xml from the first mirror that has it and, when asked to, checks its signature. The mirror it came
-// from is asked first for everything else.
-func (r *repository) loadIndex(ctx context.Context) error {
-	var errs []error
-	for i, base := range r.bases {
-		err := r.loadIndexFrom(ctx, base)
-		if err == nil {
-			r.bases = append([]string{base}, append(append([]string{}, r.bases[:i]...), r.bases[i+1:]...)...)
-			return nil
-		}
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
-}
-
-func (r *repository) loadIndexFrom(ctx context.Context, base string) error {
-	const location = "repodata/repomd.xml"
-	data, _, err := r.client.Get(ctx, []string{base}, location, repomd.MaxIndexBytes)
-	if err != nil {
-		return err
-	}
-	if r.config.RepoGPGCheck {
-		signature, _, err := r.client.Get(ctx, []string{base}, location+".asc", maxSignature)
-		if err != nil {
-			return cli.Hint(err, "repo_gpgcheck is on, so repomd.xml.asc must exist")
-		}
-		if err := r.keys.verifyDetached(data, signature); err != nil {
-			return cli.Hint(fmt.Errorf("%s%s: %w", base, location, err),
-				"if the vendor changed its key, review the new one and pin its fingerprint")
-		}
-	}
-	r.sum = sha256.Sum256(data)
-	r.index, err = repomd.ParseIndex(data)
-	return err
-}
-
 // maxSignature bounds repomd.xml.asc.
 const maxSignature = 1 << 20
 
@@ -182,8 +121,11 @@ const maxSignature = 1 << 20
 func (r *repository) open(ctx context.Context, kind string) (*os.File, *repomd.Record, error) {
 	record := r.index.Find(kind)
 	if record == nil {
-		if r.index.Find(kind+"_db") != nil || r.index.Find(kind+"_zck") != nil {
-			return nil, nil, fmt.Errorf("repomd.xml offers %s as sqlite or zchunk only; XML is needed", kind)
+		for _, other := range []string{"_zck", "_db"} {
+			if r.index.Find(kind+other) != nil {
+				err := fmt.Errorf("repomd.xml offers %s as zchunk or sqlite (type %q) only; XML is needed", kind, kind+other)
+				return nil, nil, cli.Hint(err, "let createrepo_c write XML, which it does unless it is told otherwise")
+			}
 		}
 		return nil, nil, fmt.Errorf("repomd.xml names no file of type %q", kind)
 	}
@@ -197,37 +139,40 @@ func (r *repository) open(ctx context.Context, kind string) (*os.File, *repomd.R
 	return f, record, err
 }
 
-// files looks paths up in filelists.xml.
-func (r *repository) files(ctx context.Context, wanted map[string]bool) ([]repomd.FoundFile, error) {
-	f, record, err := r.open(ctx, "filelists")
+// unpack is open and opens the content.
+func (r *repository) unpack(ctx context.Context, kind string, read func(io.Reader) error) error {
+	f, record, err := r.open(ctx, kind)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer f.Close()
 	content, err := repomd.Decompress(f, record.OpenBytes)
 	if err != nil {
-		return nil, fmt.Errorf("unpacking %s: %w", record.Location, err)
+		return fmt.Errorf("unpacking %s: %w", record.Location, err)
 	}
 	defer content.Close()
-	return repomd.ScanFilelists(content, wanted)
+	return read(content)
+}
+
+// files looks paths up in filelists.xml.
+func (r *repository) files(ctx context.Context, wanted map[string]bool) (found []repomd.FoundFile, err error) {
+	err = r.unpack(ctx, "filelists", func(content io.Reader) (err error) {
+		found, err = repomd.ScanFilelists(content, wanted)
+		return err
+	})
+	return found, err
 }
 
 // advisories reads updateinfo.xml; a repository without one has none.
-func (r *repository) advisories(ctx context.Context) ([]repomd.Advisory, error) {
+func (r *repository) advisories(ctx context.Context) (list []repomd.Advisory, err error) {
 	if r.index.Find("updateinfo") == nil {
 		return nil, nil
 	}
-	f, record, err := r.open(ctx, "updateinfo")
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	content, err := repomd.Decompress(f, record.OpenBytes)
-	if err != nil {
-		return nil, fmt.Errorf("unpacking %s: %w", record.Location, err)
-	}
-	defer content.Close()
-	return repomd.ParseUpdateinfo(content)
+	err = r.unpack(ctx, "updateinfo", func(content io.Reader) (err error) {
+		list, err = repomd.ParseUpdateinfo(content)
+		return err
+	})
+	return list, err
 }
 
 // universe indexes repositories for the resolver.

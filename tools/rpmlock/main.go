@@ -50,8 +50,13 @@ type command struct {
 	only                                           []string
 	mirrors                                        []string // base URLs of folders in rpmfetch's layout mirror, each ending in "/"
 
-	client   *fetch.Client
-	loaded   sync.Map // architecture -> []*repository
+	client     *fetch.Client
+	allowOlder bool     // older repositories than those seen before are welcome
+	loaded     sync.Map // architecture -> []*repository
+
+	lockOnce        sync.Once // reads oldRepositories
+	oldRepositories []lockfile.Repository
+
 	progress *progress
 	out      io.Writer
 }
@@ -76,6 +81,7 @@ func run(args []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	defer c.progress.done()
+	c.sweepCache()
 	return v.do(ctx, c)
 }
 
@@ -88,6 +94,7 @@ func parse(v *verb, args []string) (*command, error) {
 	cache := fs.String("cache", "", "folder for verified downloads")
 	fs.StringVar(&c.manifestPath, "manifest", "", "the manifest, rpms.yaml")
 	fs.StringVar(&c.lockPath, "lock", "", "the lock, rpms.lock.json")
+	fs.BoolVar(&c.allowOlder, "allow-older", false, "take repositories that are older than the lock or an earlier run has seen them")
 	mirrors := (*cli.Strings)(&c.mirrors)
 	fs.Var(mirrors, "mirror", "folder or URL in rpmfetch's layout mirror to look for packages that a repository has dropped; may be repeated")
 	c.ownFlags(fs, v)

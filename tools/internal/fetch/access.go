@@ -71,7 +71,7 @@ func NewHTTPClient(a Access) (*http.Client, error) {
 		Transport: &authorizing{next: transport, credentials: a.Credentials},
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
 			if len(via) >= maxRedirects {
-				return fmt.Errorf("more than %d redirects", maxRedirects)
+				return marked{fmt.Errorf("more than %d redirects", maxRedirects), errTooManyRedirects}
 			}
 			if via[len(via)-1].URL.Scheme == "https" && req.URL.Scheme != "https" {
 				return errors.New("redirect from https to http")

@@ -15,7 +15,9 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
@@ -35,6 +37,8 @@ type Client struct {
 	Pause   time.Duration
 	// Stall is how long a connection may be silent.
 	Stall time.Duration
+	// busy has a mutex for each file of the cache that is being fetched, so that two repositories that share it fetch it once.
+	busy sync.Map
 	// Advise adds hints to errors of the network; nil means those for making locks.
 	Advise func(error) error
 }
@@ -68,6 +72,8 @@ func Join(base, location string) (string, error) {
 type StatusError struct {
 	Code   int
 	Status string
+	// RetryAfter is how long an overloaded server asks to wait; 0 when it does not say.
+	RetryAfter time.Duration
 }
 
 func (e *StatusError) Error() string { return "the server answers " + e.Status }
@@ -86,7 +92,7 @@ func temporary(err error) bool {
 	if errors.As(err, &dns) && dns.IsNotFound {
 		return false
 	}
-	return !final(err) && !errors.Is(err, context.Canceled) && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, errTooLarge) && !errors.Is(err, errTooSmall)
+	return !final(err) && !errors.Is(err, errNotModified) && !errors.Is(err, errTooManyRedirects) && !errors.Is(err, context.Canceled) && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, errTooLarge) && !errors.Is(err, errTooSmall)
 }
 
 // final reports whether TLS, credentials or the disk are the problem, which asking again does not solve.
@@ -97,8 +103,9 @@ func final(err error) bool {
 }
 
 var (
-	errTooLarge = errors.New("the file is larger than expected")
-	errTooSmall = errors.New("the file is truncated")
+	errTooLarge         = errors.New("the file is larger than expected")
+	errTooSmall         = errors.New("the file is truncated")
+	errTooManyRedirects = errors.New("too many redirects")
 )
 
 // each tries use on a location below every base in turn.
@@ -116,8 +123,12 @@ func (c *Client) each(ctx context.Context, bases []string, location string, use 
 // first tries use on every URL in turn, with retries, until it succeeds. The error tells what each answered.
 func (c *Client) first(ctx context.Context, targets []string, use func(url string) error) error {
 	var errs []error
-	for _, target := range targets {
-		err := c.retry(ctx, func() error { return use(target) })
+	for i, target := range targets {
+		patience := maxRetryAfter
+		if i+1 < len(targets) {
+			patience = c.Pause * 8 // another mirror is likely to be quicker
+		}
+		err := c.retry(ctx, patience, func() error { return use(target) })
 		if err == nil {
 			return nil
 		}
@@ -183,20 +194,46 @@ func adviseLock(err error) error {
 	return err
 }
 
-func (c *Client) retry(ctx context.Context, use func() error) error {
+// maxRetryAfter is the longest time that a server may ask us to wait.
+const maxRetryAfter = 2 * time.Minute
+
+// retry calls use again, after pauses that double, while asking again may help. A server that asks for a longer pause gets it,
+// up to patience.
+func (c *Client) retry(ctx context.Context, patience time.Duration, use func() error) error {
 	pause := c.Pause
 	for try := 0; ; try++ {
 		err := use()
 		if err == nil || try >= c.Retries || !temporary(err) {
 			return err
 		}
+		wait := pause
+		var status *StatusError
+		if errors.As(err, &status) && status.RetryAfter > wait {
+			if wait = status.RetryAfter; wait > patience {
+				return fmt.Errorf("%w, and asks to wait for %s", err, wait)
+			}
+		}
 		select {
 		case <-ctx.Done():
 			return err
-		case <-time.After(pause):
+		case <-time.After(wait):
 		}
 		pause *= 2
 	}
+}
+
+// retryAfter reads the pause that an answer asks for: seconds, or a date, which the server's own clock makes a duration.
+func retryAfter(header http.Header) time.Duration {
+	text := header.Get("Retry-After")
+	if seconds, err := strconv.Atoi(text); err == nil && seconds >= 0 && seconds < 1<<30 {
+		return time.Duration(seconds) * time.Second
+	}
+	until, err := http.ParseTime(text)
+	now, err1 := http.ParseTime(header.Get("Date"))
+	if err != nil || err1 != nil {
+		return 0
+	}
+	return max(0, until.Sub(now))
 }
 
 // request is what to open: a URL from a byte on, up to another byte when to is positive and the server can do that.
@@ -204,13 +241,22 @@ type request struct {
 	target   string
 	from, to int64
 	etag     string // the bytes before from belong to this version of the file; empty: not known
+	// have is a version that we have already: errNotModified says that it is current.
+	have version
 }
+
+// version is how a server names a version of a file; empty when it does not.
+type version struct{ ETag, Modified string }
+
+var errNotModified = errors.New("not modified")
 
 // answer is the content of a URL from a byte on, which is the one asked for or 0.
 type answer struct {
 	io.ReadCloser
 	from int64
 	etag string
+	// version of the whole file
+	version version
 }
 
 func (r request) http(ctx context.Context) (*http.Request, error) {
@@ -227,6 +273,12 @@ func (r request) http(ctx context.Context) (*http.Request, error) {
 		if strong(r.etag) {
 			req.Header.Set("If-Range", r.etag)
 		}
+	}
+	if r.have.ETag != "" {
+		req.Header.Set("If-None-Match", r.have.ETag)
+	}
+	if r.have.Modified != "" {
+		req.Header.Set("If-Modified-Since", r.have.Modified)
 	}
 	return req, nil
 }
@@ -266,6 +318,7 @@ func (c *Client) open(ctx context.Context, r request) (*answer, error) {
 	body := &answer{
 		ReadCloser: &watched{body: resp.Body, timer: timer, stall: stall, cancel: cancel, ctx: ctx},
 		etag:       resp.Header.Get("ETag"),
+		version:    version{resp.Header.Get("ETag"), resp.Header.Get("Last-Modified")},
 	}
 	switch {
 	case resp.StatusCode == http.StatusOK:
@@ -279,7 +332,10 @@ func (c *Client) open(ctx context.Context, r request) (*answer, error) {
 		return body, nil
 	}
 	body.Close()
-	return nil, &StatusError{resp.StatusCode, resp.Status}
+	if resp.StatusCode == http.StatusNotModified && r.have != (version{}) {
+		return nil, errNotModified
+	}
+	return nil, &StatusError{resp.StatusCode, resp.Status, retryAfter(resp.Header)}
 }
 
 func (c *Client) localPath(target string) string {
@@ -348,7 +404,11 @@ func (c *Client) read(ctx context.Context, target string, limit int64) ([]byte, 
 		return nil, err
 	}
 	defer body.Close()
-	data, err := io.ReadAll(io.LimitReader(body, limit+1))
+	return readLimited(body, limit)
+}
+
+func readLimited(r io.Reader, limit int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {
 		return nil, err
 	}

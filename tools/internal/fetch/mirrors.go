@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"slices"
@@ -23,6 +22,21 @@ type Source struct {
 	BaseURLs   []string
 	MirrorList string
 	MetaLink   string
+	// Vars are the values of variables that the URLs inside of a mirror list may hold.
+	Vars map[string]string
+}
+
+// Mirrors is where a repository lies.
+type Mirrors struct {
+	Bases []string // base URLs in the order to try, each ending in "/"
+	// Index lists the versions of repomd.xml that the metalink knows, the current one first; empty without a metalink.
+	Index []IndexFile
+}
+
+// IndexFile is a version of repomd.xml that a metalink knows.
+type IndexFile struct {
+	Timestamp int64    // seconds, 0 when the metalink does not say
+	Digests   []Digest // sha256 and stronger ones, at least one; all must be right
 }
 
 // Expand replaces $name and ${name} by the values of vars. An unknown variable is an error.
@@ -65,23 +79,35 @@ func Expand(text string, vars map[string]string) (string, error) {
 	return out.String(), nil
 }
 
-// Bases returns the base URLs of a source in the order to try, each ending in "/".
-func (c *Client) Bases(ctx context.Context, s Source) ([]string, error) {
+// Mirrors returns where a source lies.
+func (c *Client) Mirrors(ctx context.Context, s Source) (*Mirrors, error) {
+	out := &Mirrors{}
 	bases := s.BaseURLs
 	var err error
 	switch {
 	case s.MirrorList != "":
-		bases, err = c.mirrors(ctx, s.MirrorList, parseMirrorList)
+		err = c.mirrors(ctx, s.MirrorList, func(data []byte) (err error) {
+			bases, err = parseMirrorList(data)
+			return err
+		})
 	case s.MetaLink != "":
-		bases, err = c.mirrors(ctx, s.MetaLink, parseMetaLink)
+		err = c.mirrors(ctx, s.MetaLink, func(data []byte) (err error) {
+			bases, out.Index, err = parseMetaLink(data)
+			return err
+		})
 	}
 	if err != nil {
 		return nil, err
 	}
-	var out []string
+	listed := s.MirrorList != "" || s.MetaLink != ""
 	for _, base := range bases {
+		if listed && strings.Contains(base, "$") {
+			if base, err = Expand(base, s.Vars); err != nil {
+				return nil, fmt.Errorf("reading the mirror list %s: %w", redacted(cmp.Or(s.MirrorList, s.MetaLink)), err)
+			}
+		}
 		if scheme, _, ok := strings.Cut(base, "://"); ok && scheme != "http" && scheme != "https" && scheme != "file" {
-			if s.MirrorList != "" || s.MetaLink != "" {
+			if listed {
 				continue // ftp and rsync mirrors
 			}
 			return nil, fmt.Errorf("reading URL %q: the scheme is not one of http, https and file", base)
@@ -89,29 +115,29 @@ func (c *Client) Bases(ctx context.Context, s Source) ([]string, error) {
 		if !strings.HasSuffix(base, "/") {
 			base += "/"
 		}
-		if !slices.Contains(out, base) && len(out) < maxMirrors {
-			out = append(out, base)
+		if !slices.Contains(out.Bases, base) && len(out.Bases) < maxMirrors {
+			out.Bases = append(out.Bases, base)
 		}
 	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("no usable mirror in %s", cmp.Or(s.MirrorList, s.MetaLink, "baseurl"))
+	if len(out.Bases) == 0 {
+		return nil, fmt.Errorf("no usable mirror in %s", redacted(cmp.Or(s.MirrorList, s.MetaLink, "baseurl")))
 	}
 	return out, nil
 }
 
-func (c *Client) mirrors(ctx context.Context, list string, parse func([]byte) ([]string, error)) ([]string, error) {
-	var out []string
-	err := c.retry(ctx, func() error {
+// mirrors reads a mirror list; one on this machine has no scheme, or file://.
+func (c *Client) mirrors(ctx context.Context, list string, parse func([]byte) error) error {
+	err := c.retry(ctx, maxRetryAfter, func() error {
 		data, err := c.read(ctx, list, maxMirrorList)
 		if err == nil {
-			out, err = parse(data)
+			err = parse(data)
 		}
 		return err
 	})
 	if err != nil {
-		return nil, c.advise(fmt.Errorf("fetching the mirror list %s: %w", redacted(list), err))
+		return c.advise(fmt.Errorf("fetching the mirror list %s: %w", redacted(list), err))
 	}
-	return out, nil
+	return nil
 }
 
 // parseMirrorList reads one URL a line; Amazon's lists are of this form, too.
@@ -135,44 +161,4 @@ func parseMirrorList(data []byte) ([]string, error) {
 		return nil, err
 	}
 	return out, nil
-}
-
-type metaLink struct {
-	XMLName xml.Name `xml:"metalink"`
-	Files   []struct {
-		Name string `xml:"name,attr"`
-		URLs []struct {
-			Preference int    `xml:"preference,attr"`
-			Text       string `xml:",chardata"`
-		} `xml:"resources>url"`
-	} `xml:"files>file"`
-}
-
-// parseMetaLink reads the mirrors of repomd.xml, the preferred ones first. Its digests are not used: the repository's own
-// signatures and checksums are what is believed.
-func parseMetaLink(data []byte) ([]string, error) {
-	var doc metaLink
-	if err := xml.Unmarshal(data, &doc); err != nil {
-		return nil, fmt.Errorf("reading metalink: %w", err)
-	}
-	for _, file := range doc.Files {
-		if file.Name != "repomd.xml" {
-			continue
-		}
-		urls := file.URLs
-		slices.SortStableFunc(urls, func(a, b struct {
-			Preference int    `xml:"preference,attr"`
-			Text       string `xml:",chardata"`
-		}) int {
-			return b.Preference - a.Preference
-		})
-		var out []string
-		for _, u := range urls {
-			if base, ok := strings.CutSuffix(strings.TrimSpace(u.Text), "repodata/repomd.xml"); ok {
-				out = append(out, base)
-			}
-		}
-		return out, nil
-	}
-	return nil, errors.New("reading metalink: it does not name repomd.xml")
 }

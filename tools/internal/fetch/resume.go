@@ -59,7 +59,7 @@ func (c *Client) Save(ctx context.Context, targets []string, want Digest, place 
 		err = closing
 	}
 	if err == nil {
-		err = os.Rename(p.file.Name(), place)
+		err = rename(p.file.Name(), place)
 	} else if p.size == 0 {
 		os.Remove(p.file.Name())
 	}

@@ -1,17 +1,16 @@
 package fetch
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"hash"
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 )
 
 // Digest is what a file must be.
@@ -81,28 +80,39 @@ func (d Digest) check(r io.Reader, w io.Writer) error {
 	return nil
 }
 
-// File returns a file that has been compared with its digest, open for reading at its start.
+// File returns a file that has been compared with its digest, open for reading at its start. A mirror that breaks off in the
+// middle is asked for the rest, and after it the next mirror.
 func (c *Client) File(ctx context.Context, bases []string, location string, want Digest) (*os.File, error) {
 	if _, err := want.hash(); err != nil {
 		return nil, fmt.Errorf("fetching %s: %w", location, err)
 	}
+	busy, _ := c.busy.LoadOrStore(want, new(sync.Mutex))
+	busy.(*sync.Mutex).Lock()
+	defer busy.(*sync.Mutex).Unlock()
 	if f := c.cached(want); f != nil {
 		return f, nil
 	}
+	var part *partial
 	var file *os.File
-	err := c.each(ctx, bases, location, func(target string) error {
-		var err error
+	err := c.each(ctx, bases, location, func(target string) (err error) {
 		if IsLocal(target) {
 			file, err = c.checkLocal(target, want)
-		} else {
-			file, err = c.download(ctx, target, want)
+			return err
 		}
-		return err
+		if part == nil {
+			if part, err = c.newPartial(want); err != nil {
+				return marked{err, errLocal}
+			}
+		}
+		return c.fill(ctx, target, part)
 	})
-	if err != nil {
-		return nil, err
+	if err != nil || part == nil || file != nil {
+		if part != nil {
+			part.discard()
+		}
+		return file, err
 	}
-	return file, nil
+	return c.keep(part)
 }
 
 func (c *Client) checkLocal(target string, want Digest) (*os.File, error) {
@@ -145,8 +155,8 @@ func (c *Client) cached(want Digest) *os.File {
 	return f
 }
 
-// download writes to a temporary file beside its place, compares, flushes to disk and moves it into place.
-func (c *Client) download(ctx context.Context, target string, want Digest) (_ *os.File, err error) {
+// newPartial makes a temporary file beside the place of a file in the cache.
+func (c *Client) newPartial(want Digest) (*partial, error) {
 	dir := os.TempDir()
 	if c.CacheDir != "" {
 		dir = filepath.Dir(c.cachePath(want))
@@ -154,27 +164,37 @@ func (c *Client) download(ctx context.Context, target string, want Digest) (_ *o
 			return nil, err
 		}
 	}
-	body, err := c.open(ctx, request{target: target})
+	f, err := os.CreateTemp(dir, partPattern)
 	if err != nil {
 		return nil, err
 	}
-	defer body.Close()
-	f, err := os.CreateTemp(dir, ".part-*")
-	if err != nil {
+	p := &partial{file: f, want: want}
+	if p.hash, err = want.hash(); err != nil {
+		p.discard()
 		return nil, err
 	}
-	defer func() {
-		if err != nil || c.CacheDir == "" {
-			os.Remove(f.Name())
-		}
-	}()
-	err = want.check(body, f)
-	if err == nil && c.CacheDir != "" {
-		if err = f.Sync(); err == nil {
-			err = os.Rename(f.Name(), c.cachePath(want))
-		}
+	return p, nil
+}
+
+// keep flushes a complete file to disk, moves it to its place in the cache, and returns it at its start.
+func (c *Client) keep(p *partial) (*os.File, error) {
+	if c.CacheDir == "" {
+		os.Remove(p.file.Name())
+		return rewound(p.file, nil)
 	}
-	return rewound(f, err)
+	err := p.file.Sync()
+	if err == nil {
+		err = rename(p.file.Name(), c.cachePath(p.want))
+	}
+	if err != nil {
+		os.Remove(p.file.Name())
+	}
+	return rewound(p.file, err)
+}
+
+func (p *partial) discard() {
+	p.file.Close()
+	os.Remove(p.file.Name())
 }
 
 // LoadHead returns a cached head of a package, which the caller must verify, nil when there is none.
@@ -194,21 +214,10 @@ func (c *Client) StoreHead(sha256 string, data []byte) {
 	if c.CacheDir == "" {
 		return
 	}
-	place := c.headPath(sha256)
-	if err := os.MkdirAll(filepath.Dir(place), 0o755); err != nil {
-		return
-	}
-	f, err := os.CreateTemp(filepath.Dir(place), ".part-*")
-	if err != nil {
-		return
-	}
-	_, err = io.Copy(f, bytes.NewReader(data))
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), place)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
+	c.store(c.headPath(sha256), func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
 }
 
 func (c *Client) headPath(sha256 string) string {

@@ -17,7 +17,7 @@ func (x *primaryParser) version(attrs []byte) error {
 		return errors.New("the version is empty")
 	}
 	x.seen |= seenVersion
-	x.cur.EVR, err = x.p.evr(key)
+	x.cur.EVR, err = x.evr(key)
 	return err
 }
 
@@ -34,7 +34,7 @@ func (x *primaryParser) entry(attrs []byte, list Kind) error {
 	if dep.Op != 0 {
 		if key.version == 0 {
 			dep.Op = 0 // "foo >=" without a version says nothing
-		} else if dep.EVR, err = x.p.evr(key); err != nil {
+		} else if dep.EVR, err = x.evr(key); err != nil {
 			return err
 		}
 	}
@@ -103,8 +103,9 @@ func opOf(flags []byte) (evr.Op, bool) {
 }
 
 // evr returns the number of an EVR, splitting and checking each distinct one once.
-func (p *Primary) evr(key evrKey) (uint32, error) {
-	if n, ok := p.evrIDs[key]; ok {
+func (x *primaryParser) evr(key evrKey) (uint32, error) {
+	p := x.p
+	if n, ok := x.evrIDs[key]; ok {
 		return n, nil
 	}
 	epoch, err := evr.ParseEpoch(p.Text(key.epoch))
@@ -117,7 +118,8 @@ func (p *Primary) evr(key evrKey) (uint32, error) {
 	}
 	n := uint32(len(p.EVRs))
 	p.EVRs = append(p.EVRs, e)
-	p.evrIDs[key] = n
+	p.evrKeys = append(p.evrKeys, key)
+	x.evrIDs[key] = n
 	return n, nil
 }
 

@@ -75,9 +75,10 @@ type Primary struct {
 	EVRs     []evr.EVR // each distinct one once; [0] is the empty EVR
 	Packages []Package // in file order
 
-	evrIDs map[evrKey]uint32
-	deps   []Dep
-	files  []File
+	texts   []string // those of Strings that the document had
+	evrKeys []evrKey // of EVRs
+	deps    []Dep
+	files   []File
 }
 
 type evrKey struct{ epoch, version, release ID }
@@ -102,13 +103,14 @@ const (
 
 // ParsePrimary reads an uncompressed primary.xml. Source packages (arch "src", "nosrc") are left out.
 func ParsePrimary(r io.Reader) (*Primary, error) {
-	p := &Primary{Strings: NewStrings(), EVRs: make([]evr.EVR, 1), evrIDs: map[evrKey]uint32{}}
+	p := &Primary{Strings: NewStrings(), EVRs: make([]evr.EVR, 1), evrKeys: make([]evrKey, 1)}
 	c := newChunker(r, "metadata", "package")
-	parser := primaryParser{p: p}
+	parser := primaryParser{p: p, evrIDs: map[evrKey]uint32{}}
 	for {
 		chunk, err := c.next()
 		if errors.Is(err, io.EOF) {
 			p.deps, p.files = slices.Clip(p.deps), slices.Clip(p.files)
+			p.texts = slices.Clip(p.Strings.text)
 			return p, nil
 		}
 		if err != nil {
@@ -123,6 +125,7 @@ func ParsePrimary(r io.Reader) (*Primary, error) {
 // primaryParser holds the state of the package being read.
 type primaryParser struct {
 	p       *Primary
+	evrIDs  map[evrKey]uint32
 	lists   [numKinds][]Dep
 	files   []File
 	cur     Package

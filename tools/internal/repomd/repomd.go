@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 )
 
@@ -43,6 +44,11 @@ type Record struct {
 	Timestamp    int64
 }
 
+// Strong reports whether the checksum of a file is one that nobody can forge.
+func (r *Record) Strong() bool {
+	return (r.ChecksumType == "sha256" || r.ChecksumType == "sha384" || r.ChecksumType == "sha512") && len(r.Checksum) >= 64
+}
+
 // Find returns the record of a type, nil when there is none.
 func (x *Index) Find(kind string) *Record {
 	for i := range x.Records {
@@ -51,6 +57,19 @@ func (x *Index) Find(kind string) *Record {
 		}
 	}
 	return nil
+}
+
+// Time is when the repository was last changed: the newest timestamp of its files, or else the revision, which createrepo_c
+// makes of the time; 0 when there is neither.
+func (x *Index) Time() int64 {
+	newest := int64(0)
+	for _, r := range x.Records {
+		newest = max(newest, r.Timestamp)
+	}
+	if newest == 0 {
+		newest, _ = strconv.ParseInt(x.Revision, 10, 64)
+	}
+	return newest
 }
 
 type xmlIndex struct {

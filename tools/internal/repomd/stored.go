@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"hash/crc32"
 	"io"
 	"strings"
@@ -26,25 +25,22 @@ var ErrStored = errors.New("not a stored primary.xml of this version, or damaged
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// storedHead holds the sizes of the tables that follow, in this order: texts, slots, locations, EVRs, packages, deps, files.
+// storedHead holds the sizes of the tables that follow, in this order: texts, locations, EVRs, packages, deps, files.
 type storedHead struct {
 	Magic   [8]byte
 	Version uint32
 	Texts   uint32 // without the empty one
-	Slots   uint32
 	EVRs    uint32 // without the empty one
 	Pkgs    uint32
 	Deps    uint32
 	Files   uint32
-	_       uint32
-	Seed    uint64
 	Bytes   uint64 // of all texts
 	Places  uint64 // bytes of all locations and bases
 }
 
 // Sizes of the records.
 const (
-	storedHeadBytes = 64
+	storedHeadBytes = 48
 	storedEVR       = 3 * 4
 	storedDep       = 3 * 4
 	storedFile      = 2 * 4
@@ -53,20 +49,21 @@ const (
 )
 
 func (h *storedHead) size() uint64 {
-	return storedHeadBytes + 4*uint64(h.Texts) + h.Bytes + 4*uint64(h.Slots) + h.Places + storedEVR*uint64(h.EVRs) +
+	return storedHeadBytes + 4*uint64(h.Texts) + h.Bytes + h.Places + storedEVR*uint64(h.EVRs) +
 		uint64(storedPackage)*uint64(h.Pkgs) + storedDep*uint64(h.Deps) + storedFile*uint64(h.Files) + storedTail
 }
 
-// Store writes the stored form.
+// Store writes the stored form. Meanwhile the table of strings may grow.
 func (p *Primary) Store(w io.Writer) error {
 	sum := crc32.New(castagnoli)
 	b := bufio.NewWriterSize(io.MultiWriter(w, sum), 256<<10)
+	texts := p.texts
 	head := storedHead{
-		Version: StoredVersion, Texts: uint32(len(p.Strings.text) - 1), Slots: uint32(len(p.Strings.slots)), Seed: p.Strings.seed,
+		Version: StoredVersion, Texts: uint32(len(texts) - 1),
 		EVRs: uint32(len(p.EVRs) - 1), Pkgs: uint32(len(p.Packages)), Deps: uint32(len(p.deps)), Files: uint32(len(p.files)),
 	}
 	copy(head.Magic[:], storedMagic)
-	for _, text := range p.Strings.text {
+	for _, text := range texts {
 		head.Bytes += uint64(len(text))
 	}
 	for i := range p.Packages {
@@ -83,26 +80,18 @@ func (p *Primary) Store(w io.Writer) error {
 		}
 		b.Write(record) // bufio keeps the first error for Flush
 	}
-	for _, text := range p.Strings.text[1:] {
+	for _, text := range texts[1:] {
 		u32(uint32(len(text)))
 	}
-	for _, text := range p.Strings.text {
+	for _, text := range texts {
 		b.WriteString(text)
-	}
-	for _, id := range p.Strings.slots {
-		u32(uint32(id))
 	}
 	for i := range p.Packages {
 		b.WriteString(p.Packages[i].Location)
 		b.WriteString(p.Packages[i].Base)
 	}
-	for _, e := range p.EVRs[1:] {
-		version, ok := p.Strings.Lookup(e.Version)
-		release, also := p.Strings.Lookup(e.Release)
-		if !ok || !also {
-			return fmt.Errorf("storing primary.xml: the version %s is not in the table", e)
-		}
-		u32(e.Epoch, uint32(version), uint32(release))
+	for _, key := range p.evrKeys[1:] {
+		u32(uint32(key.epoch), uint32(key.version), uint32(key.release))
 	}
 	for i := range p.Packages {
 		record = p.Packages[i].store(record[:0])
@@ -154,16 +143,16 @@ func LoadPrimary(r io.Reader, size int64) (*Primary, error) {
 	if n, err := binary.Decode(l.take(storedHeadBytes), binary.LittleEndian, &head); err != nil || n != storedHeadBytes {
 		return nil, ErrStored
 	}
-	if string(head.Magic[:]) != storedMagic || head.Version != StoredVersion || head.size() != uint64(size) ||
-		head.Slots == 0 || head.Slots&(head.Slots-1) != 0 || head.Texts >= head.Slots {
+	if string(head.Magic[:]) != storedMagic || head.Version != StoredVersion || head.size() != uint64(size) {
 		return nil, ErrStored
 	}
 	p := &Primary{Strings: l.strings(&head)}
 	places := l.text(head.Places)
-	p.EVRs = l.evrs(p, int(head.EVRs))
+	l.evrs(p, int(head.EVRs))
 	p.Packages = l.packages(p, places, &head)
 	p.deps = l.deps(p, &head)
 	p.files = l.files(p, &head)
+	p.texts = p.Strings.text
 	if tail := l.take(storedTail); !l.bad && binary.LittleEndian.Uint32(tail) == summed.sum {
 		return p, nil
 	}
@@ -254,7 +243,7 @@ func (l *loader) cut(text *string, n uint32) string {
 }
 
 func (l *loader) strings(head *storedHead) *Strings {
-	s := &Strings{seed: head.Seed, chunk: new(strings.Builder)}
+	s := NewStrings()
 	sizes := make([]uint32, head.Texts)
 	for i := range sizes {
 		sizes[i] = binary.LittleEndian.Uint32(l.take(4))
@@ -265,28 +254,26 @@ func (l *loader) strings(head *storedHead) *Strings {
 		s.text = append(s.text, l.cut(&all, n))
 	}
 	l.check(all == "")
-	s.slots = make([]ID, head.Slots)
-	used := uint32(0)
-	for i := range s.slots {
-		id := binary.LittleEndian.Uint32(l.take(4))
-		l.check(id <= head.Texts)
-		s.slots[i] = ID(id)
-		if id != 0 {
-			used++
+	if !l.bad {
+		slots := 1 << 12
+		for slots < 2*len(s.text)+2 {
+			slots *= 2
 		}
+		s.rehash(slots)
 	}
-	l.check(used == head.Texts) // a free slot is left, so that looking up comes to an end
 	return s
 }
 
-func (l *loader) evrs(p *Primary, n int) []evr.EVR {
-	out := make([]evr.EVR, 1, n+1)
+func (l *loader) evrs(p *Primary, n int) {
+	p.EVRs, p.evrKeys = make([]evr.EVR, 1, n+1), make([]evrKey, 1, n+1)
 	for range n {
 		b := l.take(storedEVR)
-		version, release := l.id(p, b[4:]), l.id(p, b[8:])
-		out = append(out, evr.EVR{Epoch: binary.LittleEndian.Uint32(b), Version: p.Text(version), Release: p.Text(release)})
+		key := evrKey{l.id(p, b), l.id(p, b[4:]), l.id(p, b[8:])}
+		epoch, err := evr.ParseEpoch(p.Text(key.epoch))
+		l.check(err == nil)
+		p.evrKeys = append(p.evrKeys, key)
+		p.EVRs = append(p.EVRs, evr.EVR{Epoch: epoch, Version: p.Text(key.version), Release: p.Text(key.release)})
 	}
-	return out
 }
 
 // id reads the number of a text.

@@ -41,6 +41,11 @@ func TestStored(t *testing.T) {
 				t.Errorf("%q has number %d, stored %d", text, id, got)
 			}
 		}
+		var again bytes.Buffer
+		q.Strings.InternString("from another repository")
+		if err := q.Store(&again); err != nil || !bytes.Equal(again.Bytes(), data) {
+			t.Errorf("storing it again gives other bytes (%v)", err)
+		}
 		before := q.Strings.Len()
 		if n := q.Strings.InternString("quite new"); int(n) != before || q.Strings.InternString("quite new") != n {
 			t.Errorf("a new string has number %d of %d", n, before)

@@ -2,7 +2,6 @@ package repomd
 
 import (
 	"hash/maphash"
-	"math/bits"
 	"strings"
 )
 
@@ -14,7 +13,7 @@ type ID uint32
 type Strings struct {
 	text  []string
 	slots []ID // open addressing; 0 is a free slot
-	seed  uint64
+	seed  maphash.Seed
 	chunk *strings.Builder
 }
 
@@ -23,8 +22,7 @@ const chunkSize = 1 << 20
 
 // NewStrings returns a table that holds the empty string only.
 func NewStrings() *Strings {
-	seed := new(maphash.Hash).Sum64() // random
-	return &Strings{text: []string{""}, slots: make([]ID, 1<<12), seed: seed, chunk: new(strings.Builder)}
+	return &Strings{text: []string{""}, slots: make([]ID, 1<<12), seed: maphash.MakeSeed(), chunk: new(strings.Builder)}
 }
 
 // Text returns the string of id.
@@ -39,7 +37,7 @@ func (s *Strings) Intern(b []byte) ID {
 		return 0
 	}
 	mask := uint64(len(s.slots) - 1)
-	for i := hash(s.seed, b) & mask; ; i = (i + 1) & mask {
+	for i := maphash.Bytes(s.seed, b) & mask; ; i = (i + 1) & mask {
 		id := s.slots[i]
 		if id == 0 {
 			id = ID(len(s.text))
@@ -65,7 +63,7 @@ func (s *Strings) Lookup(t string) (ID, bool) {
 		return 0, true
 	}
 	mask := uint64(len(s.slots) - 1)
-	for i := hash(s.seed, t) & mask; ; i = (i + 1) & mask {
+	for i := maphash.String(s.seed, t) & mask; ; i = (i + 1) & mask {
 		id := s.slots[i]
 		if id == 0 {
 			return 0, false
@@ -74,27 +72,6 @@ func (s *Strings) Lookup(t string) (ID, bool) {
 			return id, true
 		}
 	}
-}
-
-// hash is a keyed hash whose slots, unlike those of hash/maphash, can be stored with their key: multiply and fold, eight bytes
-// at a time. The key is random, so that nobody can write metadata whose strings all collide.
-func hash[T string | []byte](seed uint64, b T) uint64 {
-	const k0, k1 = 0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9
-	h := seed ^ uint64(len(b))*k0
-	i := 0
-	for ; i+8 <= len(b); i += 8 {
-		v := uint64(b[i]) | uint64(b[i+1])<<8 | uint64(b[i+2])<<16 | uint64(b[i+3])<<24 |
-			uint64(b[i+4])<<32 | uint64(b[i+5])<<40 | uint64(b[i+6])<<48 | uint64(b[i+7])<<56
-		hi, lo := bits.Mul64(h^v, seed|k0|1)
-		h = hi ^ lo ^ v*k1
-	}
-	var v uint64
-	for ; i < len(b); i++ {
-		v = v<<8 | uint64(b[i])
-	}
-	hi, lo := bits.Mul64(h^v, k1)
-	h = hi ^ lo
-	return h ^ h>>32
 }
 
 // keep copies b into the current chunk: a string cut from a Builder stays valid while the Builder grows within its capacity.
@@ -111,11 +88,14 @@ func (s *Strings) keep(b []byte) string {
 	return s.chunk.String()[start:]
 }
 
-func (s *Strings) grow() {
-	s.slots = make([]ID, len(s.slots)*2)
+// grow doubles the number of slots.
+func (s *Strings) grow() { s.rehash(len(s.slots) * 2) }
+
+func (s *Strings) rehash(slots int) {
+	s.slots = make([]ID, slots)
 	mask := uint64(len(s.slots) - 1)
 	for id := 1; id < len(s.text); id++ {
-		i := hash(s.seed, s.text[id]) & mask
+		i := maphash.String(s.seed, s.text[id]) & mask
 		for s.slots[i] != 0 {
 			i = (i + 1) & mask
 		}
