@@ -110,7 +110,7 @@ func (r *repository) candidate(ctx context.Context, mirrors *fetch.Mirrors, base
 		c.keep = func() { got.Keep(); signature.Keep() }
 	}
 	if c.index, err = repomd.ParseIndex(got.Data); err != nil {
-		return nil, fmt.Errorf("%s: %w", base, err)
+		return nil, fmt.Errorf("%w (from %s)", err, base)
 	}
 	if !r.older && !fetch.IsLocal(base) {
 		err = r.checkAge(c, seen)
