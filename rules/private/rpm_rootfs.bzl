@@ -196,6 +196,12 @@ def rpm_rootfs(
       testonly: whether only tests may use the target.
       visibility: visibility of the target.
     """
+    _check_fields(name, "accounts", accounts)
+    for field in ["users", "groups"]:
+        for account in accounts.get(field, []):
+            _check_fields(name, "accounts, " + field, account)
+    for alternative in alternatives:
+        _check_fields(name, "alternatives", alternative)
     texts = []
     sources = {}
     for path, file in files.items():
@@ -256,3 +262,16 @@ def _by_label(name, attribute, certificates):
     if type(certificates) == "dict":
         return {label: certificate for certificate, label in certificates.items()}
     fail("rpm_rootfs %s: %s is a %s; it must be a list of labels, such as [\"company.pem\"], or a dict of name to label" % (name, attribute, type(certificates)))
+
+# Attribute -> fields of its dicts.
+_FIELDS = {
+    "accounts": ["groups", "replace", "users"],
+    "accounts, groups": ["gid", "members", "name"],
+    "accounts, users": ["gecos", "gid", "home", "name", "shell", "uid"],
+    "alternatives": ["auto", "link", "name", "path", "priority", "remove", "set", "slaves"],
+}
+
+def _check_fields(name, attribute, value):
+    unknown = [field for field in value if field not in _FIELDS[attribute]]
+    if unknown:
+        fail("rpm_rootfs %s: %s has no field %s; its fields are %s" % (name, attribute, ", ".join(unknown), ", ".join(_FIELDS[attribute])))
