@@ -125,6 +125,8 @@ def rpm_rootfs(
         ca_anchors = [],
         ca_distrust = [],
         ca_formats = [],
+        os_release = {},
+        timezone = "",
         ld_so_cache = True,
         rpmdb = True,
         scriptlets = "report",
@@ -186,6 +188,9 @@ def rpm_rootfs(
       ca_distrust: PEM files of certificates that are not trusted, whatever packages say: list of labels, or dict of name to label.
       ca_formats: stores to make, instead of those that the release's own program makes: `pem`, `openssl`, `directory-hash`, `java`
         (a keystore of type JKS), `pkcs12`, `edk2`.
+      os_release: dict of fields of /etc/os-release to set, such as PRETTY_NAME. ID and VERSION_ID cannot be set: scanners know the
+        distribution by them. /usr/lib/os-release stays as it is.
+      timezone: name of the time zone that /etc/localtime leads to, such as `Europe/Berlin`. Without it the file is left as it is.
       ld_so_cache: whether to write /etc/ld.so.cache.
       rpmdb: whether the image gets its package database.
       scriptlets: what to do about a scriptlet that is not covered: `report` or `error`.
@@ -245,8 +250,10 @@ def rpm_rootfs(
             "dirs": [{"path": path} | attributes for path, attributes in dirs.items()],
             "files": texts,
             "ld_so_cache": ld_so_cache,
+            "os_release": os_release,
             "remove": remove,
             "scriptlets": scriptlets,
+            "timezone": timezone,
             "symlinks": [{"path": path, "target": target} for path, target in symlinks.items()],
             "with_rpmdb": rpmdb,
         }),

@@ -168,10 +168,6 @@ func (c *composer) sysusers() ([]accounts.Request, error) {
 			}
 		}
 	}
-	specifiers, err := c.specifiers()
-	if err != nil {
-		return nil, err
-	}
 	var out []accounts.Request
 	for _, name := range sortedKeys(files) {
 		e := files[name]
@@ -179,6 +175,10 @@ func (c *composer) sysusers() ([]accounts.Request, error) {
 			continue // applied when the base was made
 		}
 		data, err := c.readEntry(e)
+		if err != nil {
+			return nil, err
+		}
+		specifiers, err := c.specifiers()
 		if err != nil {
 			return nil, err
 		}

@@ -4,8 +4,8 @@
 // what is a conflict), with two differences that make images correct instead of silently wrong: a file owner that no
 // account of the image has is an error, and scriptlets are not run but emulated where they are understood, and reported.
 //
-// Order of the steps: files of packages, removals, accounts, what the spec adds, alternatives, CA stores, removals again,
-// set-user-ID bits, ld.so.cache, file states, package database. The result does not depend on the order of the inputs.
+// Order of the steps: files of packages, removals, accounts, what the spec adds, alternatives, identity (os-release, time
+// zone, machine id), CA stores, leavings of scriptlets, removals again, set-user-ID bits, ld.so.cache, file states, package database. The result does not depend on the order of the inputs.
 package compose
 
 import (
@@ -94,7 +94,8 @@ func Compose(in *Input) (*Result, error) {
 	}
 	for _, step := range []func() error{
 		c.applyPolicies, c.place, c.readScriptlets, c.removeMatches, c.settleAccounts, c.addContents, c.settleAlternatives,
-		c.settleCATrust, c.removeMatches, c.checkRemovals, c.stripSetID, c.writeLdCache, c.settleStates, c.writeRPMDB, c.checkScriptlets,
+		c.settleIdentity, c.settleCATrust, c.dropLeavings, c.removeMatches, c.checkRemovals, c.stripSetID, c.writeLdCache, c.noteIndexes, c.settleStates, c.writeRPMDB,
+		c.checkScriptlets,
 	} {
 		if err := step(); err != nil {
 			return nil, fmt.Errorf("composing %s: %w", c.spec.Label, err)
