@@ -14,7 +14,9 @@ def _rpm_rootfs_impl(ctx):
     requests = [target[RpmRequestInfo] for target in ctx.attr.contents]
     if not base and not requests:
         fail("%s: both contents and base are empty; one of them must say which release this is" % show_label(ctx.label))
-    release = base.release if base else requests[0].release
+    if base and not base.release and not requests:
+        fail("%s: base %s is an image of others, so contents must say which release this is" % (show_label(ctx.label), show_label(ctx.attr.base.label)))
+    release = base.release if base and base.release else requests[0].release
     for target in ctx.attr.contents:
         check_same_release(ctx, release, target[RpmRequestInfo].release, target.label)
     if not release.graph:
@@ -83,7 +85,7 @@ _rpm_rootfs = rule(
     doc = "What the macro rpm_rootfs instantiates.",
     attrs = ARCHITECTURE_ATTRS | POLICY_ATTRS | {
         "account_ids": attr.label(doc = "Table of account numbers.", allow_single_file = True),
-        "base": attr.label(doc = "Root filesystem to build on.", providers = [RootfsInfo]),
+        "base": attr.label(doc = "Root filesystem or image of others to build on.", providers = [RootfsInfo]),
         "ca_anchors": attr.label_keyed_string_dict(doc = "PEM file -> name; empty: that of the file.", allow_files = True),
         "ca_distrust": attr.label_keyed_string_dict(doc = "PEM file -> name; empty: that of the file.", allow_files = True),
         "check": attr.string(doc = "JSON: fields of check.Spec, or null for no check.", mandatory = True),
@@ -144,13 +146,13 @@ def rpm_rootfs(
             symlinks = {"/usr/bin/vi": "nvi"},
         )
 
-    Its default output is all layers, base first, for `tars` of an oci_image. Output groups: `compressed_layers` (the same as gzip),
+    Its default output is all layers, base first, for `tars` of an oci_image; on an rpm_base_image only those on top of the image. Output groups: `compressed_layers` (the same as gzip),
     `layer` (the newest one alone), `report`, `selection`, `tree`, `rootcheck`. A check of the finished tree runs with every build.
 
     Args:
       name: name of the target.
       contents: rpm_binary and rpm_package targets. Packages of the base are not shipped again.
-      base: another rpm_rootfs to build on.
+      base: another rpm_rootfs, or an rpm_base_image, to build on.
       accounts: dict with `users` (list of dicts: name, uid, gid, gecos, home, shell), `groups` (list of dicts: name, gid, members) and
         `replace` (bool: drop the accounts that packages or the base bring in).
       account_ids: file with the numbers of accounts whose packages leave the number open, one `u NAME ID` or `g NAME ID` a line, as in
