@@ -117,7 +117,7 @@ func libraries(t *testing.T, dir, arch string) string {
 	in.Spec.Arch = arch
 	bzip2 := fileOf(t, in.Packages, "/libbz2.so.1.0.")
 	for _, capability := range []string{"x86-64-v3", "x86-64-v2", "power10"} {
-		in.Spec.Files = append(in.Spec.Files, File{Path: "/usr/lib/" + multiarch[arch] + "/glibc-hwcaps/" + capability + "/libbz2.so.1.0.4", Source: bzip2})
+		in.Spec.Files = append(in.Spec.Files, File{Path: "/usr/lib/" + rootfs.Multiarch(arch) + "/glibc-hwcaps/" + capability + "/libbz2.so.1.0.4", Source: bzip2})
 	}
 	r, err := Compose(in)
 	if err != nil {
