@@ -103,7 +103,7 @@ func (b *Builder) Repack(deb, arch string) (res Result, err error) {
 // spec applies the rules and mapping.yaml to the unpacked tree.
 func (b *Builder) spec(d *Deb, root string) (*rpmspec.Spec, []string, error) {
 	name := d.Paragraph["Package"]
-	p := b.Mapping.Packages[name]
+	p := b.Mapping.Packages[name].For(d.Paragraph["Architecture"])
 	s := &rpmspec.Spec{Tree: root, Exclude: sortedKeys(p.ExcludeRequires)}
 	if err := s.Control(d.Paragraph); err != nil {
 		return nil, nil, err

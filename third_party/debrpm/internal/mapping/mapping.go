@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 
@@ -42,6 +43,9 @@ type Boilerplate struct {
 
 // Matches reports whether a line of a script is of this kind.
 func (b *Boilerplate) Matches(line string) bool { return b.regexp.MatchString(line) }
+
+// debArch stands, in symlinks and alternate, for the package's architecture by Debian's name (amd64, arm64).
+const debArch = "{deb_arch}"
 
 // Package is what one Debian package needs beyond the general rules. Paths are absolute.
 type Package struct {
@@ -168,6 +172,20 @@ func (m *Mapping) check() error {
 		}
 	}
 	return nil
+}
+
+// For returns the package with {deb_arch} replaced in symbolic links and alternatives.
+func (p Package) For(arch string) Package {
+	links := map[string]string{}
+	for link, target := range p.Symlinks {
+		links[strings.ReplaceAll(link, debArch, arch)] = strings.ReplaceAll(target, debArch, arch)
+	}
+	p.Symlinks = links
+	p.Alternate = slices.Clone(p.Alternate)
+	for i, text := range p.Alternate {
+		p.Alternate[i] = strings.ReplaceAll(text, debArch, arch)
+	}
+	return p
 }
 
 func (p Package) paths() []string {
