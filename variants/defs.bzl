@@ -5,7 +5,7 @@ A variant is data in a BUILD file; this file turns it into targets. See README.m
 load("@al2//:release.bzl", _AL2_LOCKED = "LOCKED", _AL2_PACKAGES = "PACKAGES")
 load("@al2023//:release.bzl", _AL2023_LOCKED = "LOCKED", _AL2023_PACKAGES = "PACKAGES")
 load("@debrpm//:release.bzl", _DEBRPM_LOCKED = "LOCKED", _DEBRPM_PACKAGES = "PACKAGES")
-load("//rules:defs.bzl", "rpm_image", "rpm_package", "rpm_rootfs")
+load("//rules:defs.bzl", "rpm_binary", "rpm_image", "rpm_package", "rpm_rootfs")
 load("//rules/private:rpm_image_test.bzl", "rpm_image_test")
 
 visibility("//variants/...")
@@ -30,9 +30,22 @@ DEFAULT_RELEASE = "debrpm"
 # Every folder of //variants that holds a variant.
 VARIANTS = [
     "base",
+    "compiler-base",
+    "compiler-gcc",
+    "csi",
+    "csi-ebs",
+    "docker-client",
+    "git",
     "glibc",
+    "haproxy",
     "iptables",
+    "java",
+    "kind",
+    "nginx",
+    "nodejs",
     "nonroot",
+    "nsenter",
+    "python",
 ]
 
 # Tags of the targets that follow the flag //variants:release.
@@ -42,11 +55,17 @@ _ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 
 # What a release may say about a variant, and what it means to say nothing.
 _RELEASE_DEFAULTS = {
+    "accounts": {},
     "alternatives": [],
+    "binaries": {},
+    "ca_formats": [],
     "check": {},
+    "exclude": [],
     "packages": [],
     "remove": [],
+    "requires": [],
     "symlinks": {},
+    "user": None,
 }
 
 def variant(
@@ -61,6 +80,9 @@ def variant(
         ca_trust = False,
         ld_so_cache = False,
         labels = {},
+        env = {},
+        entrypoint = None,
+        workdir = None,
         commands = [],
         no_shell = True):
     """An image of ours, for every release.
@@ -72,8 +94,10 @@ def variant(
 
     Args:
       name: name of the variant, and of its folder.
-      releases: dict of release to dict: packages (names), alternatives, check, remove, symlinks as in rpm_rootfs. A release that is
-        left out does not have the variant.
+      releases: dict of release to dict. What is in it comes from `packages` (names; whole, with the libraries they need), `requires` (names;
+        with everything they require, but without `exclude`) and `binaries` (dict of name to paths; these files, with the libraries they
+        need). alternatives, check, remove, symlinks are as in rpm_rootfs, user overrides that of all releases. A release that is left out
+        does not have the variant.
       base: name of the variant that this one builds on.
       user: user of the process.
       accounts: as in rpm_rootfs.
@@ -82,6 +106,9 @@ def variant(
       ca_trust: as in rpm_rootfs.
       ld_so_cache: as in rpm_rootfs.
       labels: dict of labels of the image, besides its title.
+      env: dict of environment variables, besides PATH.
+      entrypoint: list of strings.
+      workdir: working directory of the process.
       commands: commands that the tests of the image run, as in rpm_image_test.
       no_shell: whether the image must have no shell.
     """
@@ -95,16 +122,17 @@ def variant(
                 ", ".join(RELEASES),
                 ", ".join(sorted(_RELEASE_DEFAULTS)),
             ))
-        for package in data.get("packages", []):
+        for package in _named(data):
             if _RELEASES[release].locked and package not in _RELEASES[release].packages:
                 fail("variant %s: release %s has no package %s; add it to install in variants/releases/%s/rpms.yaml and make the lock again" % (name, release, package, release))
+        release_user = data.get("user") or user
         tags = [] if _RELEASES[release].locked else ["manual"]
         base_rootfs = "//variants/%s:%s_rootfs" % (base, release) if base else None
         rootfs = release + "_rootfs"
         if data or accounts or dirs or files or ca_trust or ld_so_cache or not base:
             _rootfs(
                 name = rootfs,
-                accounts = accounts,
+                accounts = accounts | data.get("accounts", {}),
                 base = base_rootfs,
                 ca_trust = ca_trust,
                 data = _RELEASE_DEFAULTS | data,
@@ -113,7 +141,7 @@ def variant(
                 ld_so_cache = ld_so_cache,
                 no_shell = no_shell,
                 release = release,
-                user = user,
+                user = release_user,
             )
         else:
             native.alias(
@@ -124,12 +152,14 @@ def variant(
             )
         rpm_image(
             name = release,
-            env = _ENV,
+            entrypoint = entrypoint,
+            env = _ENV | env,
             labels = {"org.opencontainers.image.title": name} | labels,
             rootfs = rootfs,
             tags = tags,
-            user = user,
+            user = release_user,
             visibility = ["//visibility:public"],
+            workdir = workdir,
         )
         for arch, platform in _PLATFORMS.items() if _RELEASES[release].locked else []:
             rpm_image_test(
@@ -140,7 +170,7 @@ def variant(
                 no_shell = no_shell,
                 platform = platform,
                 rootfs = rootfs,
-                user = user,
+                user = release_user,
             )
 
     for alias, suffix, tags in [(name, "", VARIANT_TAGS), ("rootfs", "_rootfs", ["manual"])]:
@@ -156,21 +186,43 @@ def variant(
 
 def _rootfs(*, name, release, data, base, accounts, dirs, files, ca_trust, ld_so_cache, no_shell, user):
     contents = []
+
+    # Without a lock only packages that the manifest names have targets, which fail with the command that makes the lock.
+    known = _RELEASES[release].packages
     if data["packages"]:
-        contents = [release + "_rpms"]
+        contents.append(release + "_rpms")
         rpm_package(
             name = release + "_rpms",
-            # Without a lock only packages that the manifest names have targets, which fail with the command that makes the lock.
-            rpms = ["@%s//%s" % (release, package) for package in data["packages"] if package in _RELEASES[release].packages],
+            rpms = ["@%s//%s" % (release, package) for package in data["packages"] if package in known],
             tags = ["manual"],
             deps = "elf",
         )
+    if data["requires"]:
+        contents.append(release + "_required_rpms")
+        rpm_package(
+            name = release + "_required_rpms",
+            exclude = ["@%s//%s" % (release, package) for package in data["exclude"] if package in known],
+            rpms = ["@%s//%s" % (release, package) for package in data["requires"] if package in known],
+            tags = ["manual"],
+            deps = "requires",
+        )
+    for package, paths in data["binaries"].items():
+        if package in known:
+            target = "%s_%s_binaries" % (release, package)
+            contents.append(target)
+            rpm_binary(
+                name = target,
+                binaries = paths,
+                rpm = "@%s//%s" % (release, package),
+                tags = ["manual"],
+            )
     rpm_rootfs(
         name = name,
         account_ids = "//variants/releases/%s:accounts.conf" % release,
         accounts = accounts,
         alternatives = data["alternatives"],
         base = base,
+        ca_formats = data["ca_formats"],
         ca_trust = ca_trust,
         check = {"shell": not no_shell, "user": user} | data["check"],
         contents = contents,
@@ -182,3 +234,7 @@ def _rootfs(*, name, release, data, base, accounts, dirs, files, ca_trust, ld_so
         tags = ["manual"],
         visibility = ["//visibility:public"],
     )
+
+def _named(data):
+    """The names of packages in the data of a release."""
+    return data.get("packages", []) + data.get("requires", []) + data.get("exclude", []) + list(data.get("binaries", {}))

@@ -67,7 +67,7 @@ func (t *tester) runCommand(c Command) {
 		if err != nil {
 			return err
 		}
-		if !re.MatchString(out) {
+		if !re.MatchString(strings.TrimSuffix(out, "\n")) {
 			return fmt.Errorf("output does not match %q:\n%s", want.Output, out)
 		}
 		return nil

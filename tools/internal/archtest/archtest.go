@@ -23,7 +23,6 @@ const (
 	model       = "model"
 	operations  = "operations"
 	network     = "network"
-	machine     = "machine"
 	programs    = "programs"
 	support     = "test support"
 	everyone    = "cli" // not a layer: all may import it
@@ -34,11 +33,10 @@ const (
 var mayImport = map[string][]string{
 	formats:    {formats},
 	model:      {formats, model},
-	machine:    {formats, model},
-	operations: {formats, model, machine},
+	operations: {formats, model},
 	network:    {network},
-	programs:   {formats, model, machine, operations, network, programs},
-	support:    {formats, model, machine, operations, network, support},
+	programs:   {formats, model, operations, network, programs},
+	support:    {formats, model, operations, network, support},
 }
 
 // networked are the programs that may import the layer network. No action runs them.
