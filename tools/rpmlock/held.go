@@ -218,8 +218,12 @@ func (c *command) rescueOne(ctx context.Context, p *lockfile.Package, bases []st
 	if out.pkg, err = rpm.ReadPackage(io.LimitReader(f, maxHeaderBytes)); err != nil {
 		return nil, err
 	}
-	if got := out.pkg.NEVRA(); got != p.NEVRA {
-		return nil, fmt.Errorf("the file of the checksum that the lock gives for %s is %s", p.NEVRA, got)
+	id, err := out.pkg.Main.NEVRA()
+	if err != nil {
+		return nil, err
+	}
+	if id.Name != p.Name || id.Arch != p.Arch { // an imported lock may not know the epoch
+		return nil, fmt.Errorf("the file of the checksum that the lock gives for %s is %s", p.NEVRA, out.pkg.NEVRA())
 	}
 	var head bytes.Buffer
 	err = out.pkg.WriteHeaders(&head)

@@ -19,6 +19,8 @@ type verb struct {
 
 var verbs = []verb{
 	{name: "init", do: start, words: "a distribution", minWords: 1, maxWords: 1, flags: []string{"version", "dir", "release"}},
+	{name: "import", do: imports, words: "files with bazeldnf's rpm() rules, locks of bazeldnf, or rpms.lock.yaml", minWords: 1, flags: []string{"release"},
+		required: []string{"lock", "manifest"}},
 	{name: "lock", do: lock, flags: []string{"check"}, required: []string{"lock", "manifest"}},
 	{name: "update", do: update, words: "names of packages", flags: []string{"only", "security", "format", "dry-run", "releasever"},
 		required: []string{"lock", "manifest"}},

@@ -136,8 +136,9 @@ func (m *Manifest) ChurnNames() []string {
 	return m.Churn
 }
 
-// KnownArchitectures are the architectures that the tools can build for, by RPM name.
-func KnownArchitectures() []string { return []string{"x86_64", "aarch64"} }
+// KnownArchitectures are the architectures that can be locked, by RPM name. rules/private/architectures.bzl lists those that images are
+// built for.
+func KnownArchitectures() []string { return []string{"x86_64", "aarch64", "s390x", "ppc64le", "riscv64"} }
 
 // KnownBackends are the formats of the package database.
 func KnownBackends() []string { return []string{"sqlite", "ndb", "bdb"} }
