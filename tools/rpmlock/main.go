@@ -46,7 +46,7 @@ type command struct {
 
 	check, security, all, full, dryRun, advisories bool
 	arch, format, releasever                       string
-	version, dir, release                          string
+	version, dir, release, outPath                 string
 	only                                           []string
 	mirrors                                        []string // base URLs of folders in rpmfetch's layout mirror, each ending in "/"
 
@@ -151,6 +151,7 @@ func (c *command) ownFlags(fs *flag.FlagSet, v *verb) {
 		"version": func(name string) { fs.StringVar(&c.version, name, "", "version of the distribution") },
 		"dir":     func(name string) { fs.StringVar(&c.dir, name, ".", "folder to write to") },
 		"release": func(name string) { fs.StringVar(&c.release, name, "", "name of the release in the manifest") },
+		"out":     func(name string) { fs.StringVar(&c.outPath, name, "", "file to write; stdout when empty") },
 		"all":     func(name string) { fs.BoolVar(&c.all, name, false, "every chain, not only the shortest") },
 		"full":    func(name string) { fs.BoolVar(&c.full, name, false, "read every package and compare its checksum") },
 		"advisories": func(name string) {

@@ -46,7 +46,7 @@ func provides(ctx context.Context, c *command) error {
 			}
 			if len(found) == 0 {
 				err := fmt.Errorf("nothing provides %q for %s", word, arch)
-				if near := lockfile.NearMisses(word, u.Names(), 5); len(near) > 0 {
+				if near := u.Near(word); len(near) > 0 {
 					err = cli.Hint(err, "did you mean %s?", strings.Join(near, ", "))
 				}
 				missing = append(missing, err)
@@ -77,6 +77,9 @@ func why(_ context.Context, c *command) error {
 	for _, arch := range archs {
 		section := l.Architectures[arch]
 		for _, word := range c.words {
+			if owner := section.OwnerOf(word); owner != "" {
+				word = owner
+			}
 			if section.Package(word) == nil {
 				var names []string
 				for i := range section.Packages {
@@ -89,19 +92,42 @@ func why(_ context.Context, c *command) error {
 				missing = append(missing, err)
 				continue
 			}
-			fmt.Fprintf(c.out, "%s: %s\n", arch, chain(section, word))
+			if !c.all {
+				fmt.Fprintf(c.out, "%s: %s\n", arch, chain(section, section.Roots, word))
+				continue
+			}
+			for _, text := range chains(section, word) {
+				fmt.Fprintf(c.out, "%s: %s\n", arch, text)
+			}
 		}
 	}
 	return errors.Join(missing...)
 }
 
-// chain is the shortest way from a root to a package, by the strongest kinds of edges that reach it.
-func chain(a *lockfile.Architecture, target string) string {
+// noChain is what chain says when no edges lead to a package.
+const noChain = ": no root needs it by the edges of the lock; what needed it was cut"
+
+// chains are the shortest ways from each root that leads to a package.
+func chains(a *lockfile.Architecture, target string) []string {
+	var out []string
+	for _, root := range a.Roots {
+		if text := chain(a, []string{root}, target); !strings.HasSuffix(text, noChain) {
+			out = append(out, text)
+		}
+	}
+	if len(out) == 0 {
+		return []string{target + noChain}
+	}
+	return out
+}
+
+// chain is the shortest way from one of some roots to a package, by the strongest kinds of edges that reach it.
+func chain(a *lockfile.Architecture, roots []string, target string) string {
 	type step struct{ from, kind string }
 	for kinds := 3; kinds <= 5; kinds++ { // run-time edges first, then scriptlets, then weak ones
 		reached := map[string]step{}
 		var queue []string
-		for _, root := range a.Roots {
+		for _, root := range roots {
 			reached[root] = step{kind: "root"}
 			queue = append(queue, root)
 		}
@@ -131,5 +157,5 @@ func chain(a *lockfile.Architecture, target string) string {
 			}
 		}
 	}
-	return target + ": no root needs it by the edges of the lock; what needed it was cut"
+	return target + noChain
 }

@@ -1,7 +1,15 @@
 package main
 
 import (
+	"crypto/sha256"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -37,6 +45,22 @@ func TestScripts(t *testing.T) {
 				}
 				repotest.Write(t, ts.MkAbs(args[0]), options, packageList(ts, ts.ReadFile(args[1]))...)
 			},
+			// serve DIR makes a folder reachable over HTTP, at $SERVER.
+			"serve": func(ts *testscript.TestScript, neg bool, args []string) {
+				server := httptest.NewServer(http.FileServer(http.Dir(ts.MkAbs(args[0]))))
+				ts.Defer(server.Close)
+				ts.Setenv("SERVER", server.URL)
+			},
+			// workspace DIR FILE writes a WORKSPACE for bazeldnf with the packages of a repository that is served.
+			"workspace": func(ts *testscript.TestScript, neg bool, args []string) {
+				ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(bazeldnfRules(ts, args[0])), 0o644))
+			},
+			// digests FROM TO copies files under the names of their checksums.
+			"digests": func(ts *testscript.TestScript, neg bool, args []string) {
+				for _, data := range filesOf(ts, args[0]) {
+					ts.Check(os.WriteFile(filepath.Join(ts.MkAbs(args[1]), fmt.Sprintf("%x", sha256.Sum256(data))), data, 0o644))
+				}
+			},
 			"mkrepo": func(ts *testscript.TestScript, neg bool, args []string) {
 				if neg || len(args) != 2 {
 					ts.Fatalf("usage: mkrepo DIR ARCH")
@@ -60,6 +84,11 @@ func packageList(ts *testscript.TestScript, text string) []rpmtest.Package {
 		}
 		p := rpmtest.Package{Name: words[0], Arch: words[2], BuildTime: 1700000000}
 		p.Version, p.Release, _ = strings.Cut(words[1], "-")
+		if epoch, version, ok := strings.Cut(p.Version, ":"); ok {
+			n, err := strconv.ParseUint(epoch, 10, 32)
+			ts.Check(err)
+			p.Epoch, p.Version = uint32(n), version
+		}
 		for _, word := range words[3:] {
 			kind, list, _ := strings.Cut(word, "=")
 			items := strings.Split(strings.ReplaceAll(list, "_", " "), ",")
@@ -79,4 +108,35 @@ func packageList(ts *testscript.TestScript, text string) []rpmtest.Package {
 		out = append(out, p)
 	}
 	return out
+}
+
+func filesOf(ts *testscript.TestScript, dir string) map[string][]byte {
+	out := map[string][]byte{}
+	names, err := filepath.Glob(filepath.Join(ts.MkAbs(dir), "*.rpm"))
+	ts.Check(err)
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		ts.Check(err)
+		out[filepath.Base(name)] = data
+	}
+	return out
+}
+
+// bazeldnfRules are the rules that bazeldnf would write, each with the place in the repository and one in a mirror by digest.
+func bazeldnfRules(ts *testscript.TestScript, repo string) string {
+	var out strings.Builder
+	out.WriteString("load(\"@bazeldnf//:deps.bzl\", \"rpm\")\n")
+	files := filesOf(ts, filepath.Join(repo, "Packages"))
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		epoch := "0"
+		if strings.HasPrefix(name, "tool-") {
+			epoch = "2"
+		}
+		pkg, rest, _ := strings.Cut(strings.TrimSuffix(name, ".rpm"), "-")
+		rest = strings.Replace(rest, ".noarch", ".x86_64", 1)
+		sum := sha256.Sum256(files[name])
+		fmt.Fprintf(&out, "\nrpm(\n    name = \"%s-%s__%s\",\n    sha256 = \"%x\",\n    urls = [\n        \"%s/%s/Packages/%s\",\n        \"%s/mirror/%x\",\n    ],\n)\n",
+			pkg, epoch, rest, sum, ts.Getenv("SERVER"), repo, name, ts.Getenv("SERVER"), sum)
+	}
+	return out.String()
 }

@@ -28,6 +28,8 @@ var verbs = []verb{
 	{name: "diff", do: diff, words: "one or two locks or git revisions", minWords: 1, maxWords: 2, flags: []string{"format", "advisories"}},
 	{name: "provides", do: provides, minWords: 1, words: "names, files or capabilities", flags: []string{"arch"}, required: []string{"lock", "manifest"}},
 	{name: "why", do: why, minWords: 1, words: "names of packages", flags: []string{"arch", "all"}, required: []string{"lock"}},
+	{name: "why-not", do: whyNot, words: "names, files or capabilities", minWords: 1, flags: []string{"arch"}, required: []string{"manifest"}},
+	{name: "export", do: export, flags: []string{"out"}, required: []string{"lock"}},
 	{name: "verify", do: verify, flags: []string{"arch", "full"}, required: []string{"lock", "manifest"}},
 }
 

@@ -138,7 +138,9 @@ func (m *Manifest) ChurnNames() []string {
 
 // KnownArchitectures are the architectures that can be locked, by RPM name. rules/private/architectures.bzl lists those that images are
 // built for.
-func KnownArchitectures() []string { return []string{"x86_64", "aarch64", "s390x", "ppc64le", "riscv64"} }
+func KnownArchitectures() []string {
+	return []string{"x86_64", "aarch64", "s390x", "ppc64le", "riscv64"}
+}
 
 // KnownBackends are the formats of the package database.
 func KnownBackends() []string { return []string{"sqlite", "ndb", "bdb"} }

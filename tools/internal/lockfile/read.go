@@ -158,6 +158,16 @@ func (l *Lock) CheckFresh(manifest []byte, manifestName, lockName, command strin
 	return cli.Hint(fmt.Errorf("%s is out of date: %s has changed since it was made", lockName, manifestName), "%s", command)
 }
 
+// OwnerOf returns the name of the package that has an executable, by its path; empty when none is known to have it.
+func (a *Architecture) OwnerOf(path string) string {
+	for i := range a.Packages {
+		if slices.Contains(a.Packages[i].Executables, path) {
+			return a.Packages[i].Name
+		}
+	}
+	return ""
+}
+
 // EVR is the version of a package as "[epoch:]version-release".
 func (p *Package) EVR() string {
 	return strings.TrimSuffix(strings.TrimPrefix(p.NEVRA, p.Name+"-"), "."+p.Arch)

@@ -48,3 +48,6 @@ func (u *Universe) provided(matches func(string) bool) []string {
 	slices.Sort(out)
 	return out
 }
+
+// Near returns what may have been meant by a name, file or soname that nothing answers, the closest first.
+func (u *Universe) Near(name string) []string { return u.near(name) }

@@ -115,6 +115,10 @@ func Convert(list *List, release string) (*Result, error) {
 				strings.Join(lockfile.KnownArchitectures(), ", ")))
 			continue
 		}
+		if problem := p.problem(); problem != "" {
+			lost = append(lost, fmt.Sprintf("%.200q for %s: %s", p.Name+"-"+p.EVR+"."+p.Arch, p.Section, problem))
+			continue
+		}
 		section := lock.Architectures[p.Section]
 		if section == nil {
 			section = &lockfile.Architecture{}
@@ -145,6 +149,28 @@ func Convert(list *List, release string) (*Result, error) {
 		return cmp.Or(cmp.Compare(x.ID, y.ID), cmp.Compare(x.Arch, y.Arch))
 	})
 	return &Result{Manifest: b.manifest(lock, trust, lost), Lock: lock, Lost: lost, keyFiles: trust.files}, nil
+}
+
+var (
+	plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]*$`)
+	plainEVR  = regexp.MustCompile(`^([0-9]+:)?[A-Za-z0-9._+~^]+-[A-Za-z0-9._+~^]+$`)
+	plainURL  = regexp.MustCompile(`^https?://[A-Za-z0-9.:\[\]@_-]+/[^\x00-\x20"<>\\^` + "`" + `{|}#\x7f-\x{10ffff}$]*$`)
+)
+
+// problem says why a package cannot be written to a manifest and a lock; empty when it can.
+func (p *Package) problem() string {
+	switch {
+	case !plainName.MatchString(p.Name) || !plainEVR.MatchString(p.EVR):
+		return "that is no name and version of a package"
+	case p.Arch != p.Section && p.Arch != "noarch":
+		return "its architecture is " + p.Arch
+	}
+	for _, u := range p.URLs {
+		if !plainURL.MatchString(u) || strings.HasSuffix(u, "/") {
+			return fmt.Sprintf("%.200q is not a URL of http or https", u)
+		}
+	}
+	return ""
 }
 
 // finish sorts a section, drops second copies of a name and names the roots.

@@ -100,7 +100,7 @@ func (b *builder) manifest(lock *lockfile.Lock, t *trust, lost []string) []byte 
 		out.WriteString("# Not carried over:\n")
 	}
 	for _, line := range lost {
-		fmt.Fprintf(&out, "# - %s\n", strings.ReplaceAll(line, "\n", " "))
+		fmt.Fprintf(&out, "# - %s\n", strings.Map(printable, line))
 	}
 	archs := slices.Sorted(maps.Keys(lock.Architectures))
 	fmt.Fprintf(&out, "schema: %d\nrelease: %s\narchitectures: [%s]\nrpmdb: {backend: %s, path: %s} # a guess from the URLs\n\nrepositories:\n",
@@ -117,12 +117,28 @@ func (b *builder) manifest(lock *lockfile.Lock, t *trust, lost []string) []byte 
 	}
 	for _, name := range slices.Sorted(maps.Keys(only)) {
 		if len(only[name]) == len(archs) {
-			fmt.Fprintf(&out, "  - %s\n", name)
+			fmt.Fprintf(&out, "  - %s\n", scalar(name))
 		} else {
-			fmt.Fprintf(&out, "  - {name: %s, only: [%s]}\n", name, strings.Join(only[name], ", "))
+			fmt.Fprintf(&out, "  - {name: %s, only: [%s]}\n", scalar(name), strings.Join(only[name], ", "))
 		}
 	}
 	return []byte(out.String())
+}
+
+// scalar quotes what YAML could take for a number, a truth or nothing.
+func scalar(name string) string {
+	if c := name[0]; c >= '0' && c <= '9' || slices.Contains([]string{"y", "n", "yes", "no", "true", "false", "null", "on", "off"}, strings.ToLower(name)) {
+		return fmt.Sprintf("%q", name)
+	}
+	return name
+}
+
+// printable keeps a sentence on one line of a comment.
+func printable(c rune) rune {
+	if c < ' ' || c == 0x7f || c >= 0x80 && c < 0xa0 || c == 0x2028 || c == 0x2029 || c == 0xfeff || c >= 0xfffd {
+		return ' '
+	}
+	return c
 }
 
 func (r *repo) write(out *strings.Builder, archs []string, t *trust) {

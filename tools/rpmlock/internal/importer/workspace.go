@@ -74,7 +74,7 @@ func (l *List) add(line int, args map[string]value) {
 	if arch := sectionOf(rule); arch != "" {
 		p.Section = arch
 	}
-	if epoch := epochOf(rule); epoch != "" && epoch != "0" {
+	if epoch := epochOf(rule); epoch != "" && epoch != "0" && !strings.Contains(p.EVR, ":") {
 		p.EVR = epoch + ":" + p.EVR
 	}
 	if p.Section == "noarch" {
