@@ -47,6 +47,7 @@ def _release(module_ctx, tag):
             rpm_archive_repository(
                 name = name,
                 arch = arch,
+                elsewhere = package.get("urls", []),
                 file = file_target_name(files[package["sha256"]]),
                 lock = tag.lock if not all(["://" in url for url in urls]) else None,
                 nevra = package["nevra"],

@@ -10,8 +10,8 @@ _COMMAND_BZL = Label("//rules/private/hub:release_command.bzl")
 
 _VISIBLE = 'package(default_visibility = ["//visibility:public"])\n'
 
-# Verbs of rpmlock that need no more than the two files.
-_VERBS = ["lock", "provides", "verify", "why"]
+# Verbs of rpmlock. Each takes the two files; init and import write them.
+_VERBS = ["diff", "export", "import", "init", "lock", "outdated", "provides", "update", "verify", "why", "why-not"]
 
 def locked_package_build(name, archives, closures):
     """BUILD file of a package.

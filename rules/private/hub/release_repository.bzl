@@ -113,8 +113,8 @@ release_repository = repository_rule(
     implementation = _release_repository_impl,
     doc = """The hub of a release.
 
-`//<package>` is a package; `//<package>:elf` and `:requires` are its closures; `//:lock`, `//:provides`, `//:verify` and `//:why`
-run rpmlock, `//:mirror` runs rpmfetch; `//:release.bzl` holds facts. A release without a usable lock has only the verbs and, for the
+`//<package>` is a package; `//<package>:elf` and `:requires` are its closures; `//:lock`, `//:update`, `//:why` and the
+other verbs run rpmlock, `//:mirror` runs rpmfetch; `//:release.bzl` holds facts. A release without a usable lock has only the verbs and, for the
 packages of the manifest, targets that fail with the command that makes the lock.""",
     attrs = {
         "lock": attr.label(doc = "rpms.lock.json; need not exist yet.", mandatory = True),

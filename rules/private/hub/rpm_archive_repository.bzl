@@ -29,7 +29,7 @@ def _rpm_archive_repository_impl(ctx):
         path = ctx.attr.path,
         repository = ctx.attr.repository,
         urls = ctx.attr.urls,
-    )
+    ) + ctx.attr.elsewhere
     missing = _link(ctx) if not ctx.attr.urls else ["it is not here"]
     if missing and urls:
         ctx.download(urls, output = ctx.attr.file, sha256 = ctx.attr.sha256, auth = use_netrc(read_user_netrc(ctx), urls, {}))
@@ -63,6 +63,7 @@ rpm_archive_repository = repository_rule(
 The environment variable SLIMRPM_MIRROR names folders and URLs to try before the repository; rpmfetch fills them.""",
     attrs = {
         "arch": attr.string(doc = "RPM architecture whose section of the lock names the package.", mandatory = True),
+        "elsewhere": attr.string_list(doc = "Further URLs of exactly this file, to try last."),
         "file": attr.string(doc = "Name of the file; Bazel looks for it in --distdir.", mandatory = True),
         "lock": attr.label(doc = "The lock; `relative_urls` start from its folder."),
         "nevra": attr.string(doc = "What the file must hold.", mandatory = True),
