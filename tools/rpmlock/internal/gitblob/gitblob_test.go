@@ -77,7 +77,8 @@ func TestLikeGit(t *testing.T) {
 		}
 	}
 	compare("loose", name)
-	git(t, repo, "gc", "-q", "--aggressive")
+	git(t, repo, "repack", "-a", "-d", "-f", "-q")
+	git(t, repo, "pack-refs", "--all")
 	compare("packed", name)
 	git(t, repo, "worktree", "add", "-q", "--detach", filepath.Join(dir, "linked"), "main")
 	compare("linked worktree", filepath.Join(dir, "linked", "a folder", "rpms.lock.json"))
