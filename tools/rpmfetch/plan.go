@@ -86,6 +86,9 @@ func (p *planner) add(arch string, pkg *lockfile.Package, bases []string) error 
 	it := p.bySum[pkg.SHA256]
 	if it == nil {
 		it = &item{nevra: pkg.NEVRA, want: fetch.Digest{Type: "sha256", Hex: pkg.SHA256, SizeBytes: pkg.SizeBytes}}
+		if pkg.SizeBytes == 0 { // of an imported lock
+			it.want.SizeBytes = -1
+		}
 		p.bySum[pkg.SHA256] = it
 		p.items = append(p.items, it)
 	}
@@ -103,6 +106,12 @@ func (p *planner) add(arch string, pkg *lockfile.Package, bases []string) error 
 	}
 	for _, base := range bases {
 		if err := it.target(base, pkg.Path); err != nil {
+			return err
+		}
+	}
+	for _, elsewhere := range pkg.URLs {
+		slash := strings.LastIndexByte(elsewhere, '/') + 1
+		if err := it.target(elsewhere[:slash], elsewhere[slash:]); err != nil {
 			return err
 		}
 	}

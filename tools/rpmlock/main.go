@@ -1,14 +1,20 @@
 // Rpmlock makes and queries rpms.lock.json, the exact list of packages that a release may use.
 //
-//	rpmlock lock      --manifest=rpms.yaml --lock=rpms.lock.json [--cache=DIR] [--check]
-//	rpmlock provides  WHAT... --manifest=rpms.yaml --lock=rpms.lock.json [--cache=DIR] [--arch=A]
-//	rpmlock why       NAME... --lock=rpms.lock.json [--manifest=F] [--arch=A]
-//	rpmlock verify    --manifest=rpms.yaml --lock=rpms.lock.json [--cache=DIR]
+//	rpmlock init      DISTRIBUTION [--version=V] [--dir=D | --manifest=F] [--release=NAME]
+//	rpmlock import    FILE... --manifest=F --lock=F [--release=NAME]
+//	rpmlock lock      --manifest=F --lock=F [--check]
+//	rpmlock update    [NAME...] [--only=NAME] [--security] [--dry-run] [--releasever=V] [--format=F] --manifest=F --lock=F
+//	rpmlock outdated  [--security] [--releasever=V] [--format=F] [--arch=A] --manifest=F --lock=F
+//	rpmlock diff      OLD [NEW] [--lock=F] [--manifest=F [--advisories]] [--format=F]
+//	rpmlock provides  WHAT... --manifest=F --lock=F [--arch=A]
+//	rpmlock why       NAME... --lock=F [--all] [--arch=A]
+//	rpmlock why-not   WHAT... --manifest=F [--arch=A]
+//	rpmlock verify    --manifest=F --lock=F [--full] [--arch=A]
+//	rpmlock export    --lock=F [--out=F]
 //
-// lock reads the repositories of the manifest, resolves its roots for every architecture, reads and verifies the header of
-// each package, and writes the lock. With --check nothing is written and a lock that would change is an error. provides says
-// which packages of the repositories have a file or capability, why shows the chain of edges from a root to a package, verify
-// looks whether everything the lock names is still there and unchanged.
+// All take --cache=DIR and --mirror=URL. lock reads the repositories of the manifest, resolves its roots for every architecture, reads
+// and verifies the header of each package, and writes the lock; what an earlier lock holds stays. update moves to newer versions,
+// outdated says what that would bring and exits with 10 when something is due. rules/docs/locking.md tells the whole story.
 //
 // Servers are reached through the proxies of the environment, with the credentials of ~/.netrc or $NETRC, and with the
 // certificates that --client-cert, --client-key and --ca name. Only this program and rpmfetch use the network, and neither

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/lockfile"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/resolve"
 )
 
 // archs returns the architectures to answer for.
@@ -22,8 +23,8 @@ func (c *command) archs(all []string) ([]string, error) {
 	return []string{c.arch}, nil
 }
 
-// provides says which packages of the repositories have a file, capability or name.
-func provides(ctx context.Context, c *command) error {
+// eachUniverse calls use with the packages that the repositories of the manifest have, for each architecture asked about.
+func (c *command) eachUniverse(ctx context.Context, use func(m *lockfile.Manifest, arch string, u *resolve.Universe, repos []*repository) error) error {
 	m, _, err := c.manifest()
 	if err != nil {
 		return err
@@ -32,13 +33,22 @@ func provides(ctx context.Context, c *command) error {
 	if err != nil {
 		return err
 	}
-	var missing []error
 	for _, arch := range archs {
 		repos, err := c.load(ctx, m, arch)
 		if err != nil {
 			return err
 		}
-		u := universe(m, arch, repos)
+		if err := use(m, arch, universe(m, arch, repos), repos); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// provides says which packages of the repositories have a file, capability or name.
+func provides(ctx context.Context, c *command) error {
+	var missing []error
+	err := c.eachUniverse(ctx, func(_ *lockfile.Manifest, arch string, u *resolve.Universe, repos []*repository) error {
 		for _, word := range c.words {
 			found, err := u.WhatProvides(word, addFiles(ctx, u, repos))
 			if err != nil {
@@ -55,8 +65,9 @@ func provides(ctx context.Context, c *command) error {
 				fmt.Fprintf(c.out, "%s\t%s\t%s\t%s\n", arch, word, u.NEVRA(pkg), repos[u.Packages[pkg].Repository].config.ID)
 			}
 		}
-	}
-	return errors.Join(missing...)
+		return nil
+	})
+	return errors.Join(append(missing, err)...)
 }
 
 // why shows the shortest chain of edges from a root to each package asked for.

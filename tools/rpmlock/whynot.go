@@ -5,26 +5,14 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/lockfile"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/resolve"
 )
 
 // whyNot says, for each package that a word may mean, why the roots of the manifest do not bring it in.
 func whyNot(ctx context.Context, c *command) error {
-	m, _, err := c.manifest()
-	if err != nil {
-		return err
-	}
-	archs, err := c.archs(m.Architectures)
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, arch := range archs {
-		repos, err := c.load(ctx, m, arch)
-		if err != nil {
-			return err
-		}
-		u := universe(m, arch, repos)
+	var missing []error
+	err := c.eachUniverse(ctx, func(m *lockfile.Manifest, arch string, u *resolve.Universe, repos []*repository) error {
 		options := resolve.Options{Weak: m.Weak, Files: addFiles(ctx, u, repos)}
 		for _, root := range m.For(arch) {
 			options.Roots = append(options.Roots, root.Name)
@@ -32,14 +20,14 @@ func whyNot(ctx context.Context, c *command) error {
 		for _, word := range c.words {
 			list, err := u.WhyNot(word, options)
 			if err != nil {
-				errs = append(errs, err)
+				missing = append(missing, err)
 				continue
 			}
 			for i := range list {
 				fmt.Fprintf(c.out, "%s: %s\n", arch, list[i].String())
 			}
 		}
-	}
-	c.progress.done()
-	return errors.Join(errs...)
+		return nil
+	})
+	return errors.Join(append(missing, err)...)
 }
