@@ -1,13 +1,15 @@
 module github.com/rules-slimrpm/rules_slimrpm
 
-go 1.26
+go 1.26.0
 
 // The product.
 require (
 	github.com/klauspost/compress v1.20.3 // zstd payloads and metadata, with long windows; faster gzip
 	github.com/mikelolasagasti/xz v1.0.1 // xz payloads, with BCJ filters; the fastest in pure Go
 	github.com/ulikunitz/xz v0.5.17 // payloads of the old lzma format, which the other one lacks
+	github.com/yuin/gopher-lua v1.1.2 // <lua> scriptlets: an interpreter whose instructions can be counted
 	go.yaml.in/yaml/v3 v3.0.6 // manifests: strict decoding with line numbers
+	mvdan.cc/sh/v3 v3.14.1 // shell scriptlets: parser and expansions
 )
 
 // Tests only.
@@ -20,7 +22,7 @@ require (
 
 require (
 	golang.org/x/sys v0.47.0 // indirect; of testscript
-	golang.org/x/tools v0.30.0 // indirect; of testscript
+	golang.org/x/tools v0.38.0 // indirect; of testscript
 	golang.org/x/xerrors v0.0.0-20200804184101-5ec99f83aff1 // indirect; of go-rpmdb
 )
 

@@ -1,5 +1,6 @@
 """Public rules, macros and providers of rules_slimrpm."""
 
+load("//rules/private:rpm_base_image.bzl", _rpm_base_image = "rpm_base_image")
 load("//rules/private:rpm_binary.bzl", _rpm_binary = "rpm_binary")
 load("//rules/private:rpm_image.bzl", _rpm_image = "rpm_image")
 load("//rules/private:rpm_package.bzl", _rpm_package = "rpm_package")
@@ -16,6 +17,7 @@ load(
 visibility("public")
 
 # Rules
+rpm_base_image = _rpm_base_image
 rpm_binary = _rpm_binary
 rpm_package = _rpm_package
 rpm_rootfs = _rpm_rootfs

@@ -5,6 +5,7 @@ visibility("public")
 TOOLCHAIN_TYPE = Label("//rules:toolchain_type")
 
 _TOOLS = {
+    "basetree": "Reads an image of others.",
     "elfresolve": "Resolves a request to packages and files.",
     "layergzip": "Compresses one layer.",
     "rootcheck": "Checks a finished tree.",

@@ -62,10 +62,14 @@ def build_rootfs(ctx, *, arch, release, requests, candidates, base, spec, inputs
     if base:
         args.add_all(base.packages.rpms, map_each = _base_flags)
         args.add(base.tree, format = "--base-tree=%s")
-        args.add_all(base.layers, format_each = "--base-layer=%s")
+        lower = ([base.foreign.layer] if base.foreign else []) + list(base.layers)
+        args.add_all(lower, format_each = "--base-layer=%s")
         transitive.append(base.packages.files)
         direct.append(base.tree)
-        direct.extend(base.layers)
+        direct.extend(lower)
+        if base.foreign:
+            args.add(base.foreign.headers, format = "--base-foreign=%s")
+            direct.append(base.foreign.headers)
     args.add(layer, format = "--layer=%s")
     args.add(tree, format = "--tree=%s")
     args.add(report, format = "--report=%s")
@@ -83,6 +87,7 @@ def build_rootfs(ctx, *, arch, release, requests, candidates, base, spec, inputs
     return RootfsInfo(
         arch = arch,
         compressed_layers = (base.compressed_layers if base else ()) + (_compress(ctx, layer),),
+        foreign = base.foreign if base else None,
         layers = (base.layers if base else ()) + (layer,),
         packages = RpmClosureInfo(closures = [candidates] + ([base.packages] if base else [])),
         release = release,

@@ -2,6 +2,7 @@
 
 load("@rules_oci//oci:defs.bzl", "oci_image", "oci_image_index")
 load(":architectures.bzl", "oci_architecture_select")
+load(":rpm_image_layers.bzl", "rpm_image_layers")
 load(":rpm_rootfs.bzl", "rpm_rootfs")
 
 visibility("//rules/...")
@@ -20,6 +21,7 @@ def rpm_image(
         rootfs = None,
         contents = [],
         base = None,
+        base_image = None,
         platforms = PLATFORMS,
         compression = "gzip",
         user = None,
@@ -48,7 +50,9 @@ def rpm_image(
       name: name of the index.
       rootfs: an rpm_rootfs. Either this, or `contents` and `base`.
       contents: rpm_binary and rpm_package targets, for a root filesystem that needs no more than them.
-      base: an rpm_rootfs to build on, with `contents`.
+      base: an rpm_rootfs or rpm_base_image to build on, with `contents`.
+      base_image: OCI layout that the root filesystem stands on, if it is built on an rpm_base_image: the `image` of that one. Its layers stay as
+        they are, and so does its configuration where the attributes here say nothing.
       platforms: platforms of the index.
       compression: of the layers: `gzip`, or `none`.
       user: user of the process: name or number, with an optional group after a colon.
@@ -75,29 +79,28 @@ def rpm_image(
             testonly = testonly,
             visibility = visibility,
         )
-    if compression == "gzip":
-        layers = name + "_layers"
-        native.filegroup(
-            name = layers,
-            srcs = [rootfs],
-            output_group = "compressed_layers",
-            tags = inner_tags,
-            testonly = testonly,
-            visibility = ["//visibility:private"],
-        )
-    elif compression == "none":
-        layers = rootfs
-    else:
+    if compression not in ["gzip", "none"]:
         fail("rpm_image %s: compression is %s; it is gzip or none" % (name, repr(compression)))
+    layers = name + "_layers"
+    rpm_image_layers(
+        name = layers,
+        base_image = base_image,
+        compression = compression,
+        rootfs = rootfs,
+        tags = inner_tags,
+        testonly = testonly,
+        visibility = ["//visibility:private"],
+    )
     oci_image(
         name = name + "_image",
         annotations = annotations,
-        architecture = oci_architecture_select(),
+        architecture = None if base_image else oci_architecture_select(),
+        base = base_image,
         cmd = cmd,
         entrypoint = entrypoint,
         env = env,
         labels = labels,
-        os = "linux",
+        os = None if base_image else "linux",
         tags = inner_tags,
         tars = [layers],
         testonly = testonly,

@@ -14,7 +14,9 @@ def _rpm_rootfs_impl(ctx):
     requests = [target[RpmRequestInfo] for target in ctx.attr.contents]
     if not base and not requests:
         fail("%s: both contents and base are empty; one of them must say which release this is" % show_label(ctx.label))
-    release = base.release if base else requests[0].release
+    if base and not base.release and not requests:
+        fail("%s: base %s is an image of others, so contents must say which release this is" % (show_label(ctx.label), show_label(ctx.attr.base.label)))
+    release = base.release if base and base.release else requests[0].release
     for target in ctx.attr.contents:
         check_same_release(ctx, release, target[RpmRequestInfo].release, target.label)
     if not release.graph:
@@ -83,7 +85,7 @@ _rpm_rootfs = rule(
     doc = "What the macro rpm_rootfs instantiates.",
     attrs = ARCHITECTURE_ATTRS | POLICY_ATTRS | {
         "account_ids": attr.label(doc = "Table of account numbers.", allow_single_file = True),
-        "base": attr.label(doc = "Root filesystem to build on.", providers = [RootfsInfo]),
+        "base": attr.label(doc = "Root filesystem or image of others to build on.", providers = [RootfsInfo]),
         "ca_anchors": attr.label_keyed_string_dict(doc = "PEM file -> name; empty: that of the file.", allow_files = True),
         "ca_distrust": attr.label_keyed_string_dict(doc = "PEM file -> name; empty: that of the file.", allow_files = True),
         "check": attr.string(doc = "JSON: fields of check.Spec, or null for no check.", mandatory = True),
@@ -125,6 +127,8 @@ def rpm_rootfs(
         ca_anchors = [],
         ca_distrust = [],
         ca_formats = [],
+        os_release = {},
+        timezone = "",
         ld_so_cache = True,
         rpmdb = True,
         scriptlets = "report",
@@ -142,13 +146,13 @@ def rpm_rootfs(
             symlinks = {"/usr/bin/vi": "nvi"},
         )
 
-    Its default output is all layers, base first, for `tars` of an oci_image. Output groups: `compressed_layers` (the same as gzip),
+    Its default output is all layers, base first, for `tars` of an oci_image; on an rpm_base_image only those on top of the image. Output groups: `compressed_layers` (the same as gzip),
     `layer` (the newest one alone), `report`, `selection`, `tree`, `rootcheck`. A check of the finished tree runs with every build.
 
     Args:
       name: name of the target.
       contents: rpm_binary and rpm_package targets. Packages of the base are not shipped again.
-      base: another rpm_rootfs to build on.
+      base: another rpm_rootfs, or an rpm_base_image, to build on.
       accounts: dict with `users` (list of dicts: name, uid, gid, gecos, home, shell), `groups` (list of dicts: name, gid, members) and
         `replace` (bool: drop the accounts that packages or the base bring in).
       account_ids: file with the numbers of accounts whose packages leave the number open, one `u NAME ID` or `g NAME ID` a line, as in
@@ -186,6 +190,9 @@ def rpm_rootfs(
       ca_distrust: PEM files of certificates that are not trusted, whatever packages say: list of labels, or dict of name to label.
       ca_formats: stores to make, instead of those that the release's own program makes: `pem`, `openssl`, `directory-hash`, `java`
         (a keystore of type JKS), `pkcs12`, `edk2`.
+      os_release: dict of fields of /etc/os-release to set, such as PRETTY_NAME. ID and VERSION_ID cannot be set: scanners know the
+        distribution by them. /usr/lib/os-release stays as it is.
+      timezone: name of the time zone that /etc/localtime leads to, such as `Europe/Berlin`. Without it the file is left as it is.
       ld_so_cache: whether to write /etc/ld.so.cache.
       rpmdb: whether the image gets its package database.
       scriptlets: what to do about a scriptlet that is not covered: `report` or `error`.
@@ -196,6 +203,12 @@ def rpm_rootfs(
       testonly: whether only tests may use the target.
       visibility: visibility of the target.
     """
+    _check_fields(name, "accounts", accounts)
+    for field in ["users", "groups"]:
+        for account in accounts.get(field, []):
+            _check_fields(name, "accounts, " + field, account)
+    for alternative in alternatives:
+        _check_fields(name, "alternatives", alternative)
     texts = []
     sources = {}
     for path, file in files.items():
@@ -239,8 +252,10 @@ def rpm_rootfs(
             "dirs": [{"path": path} | attributes for path, attributes in dirs.items()],
             "files": texts,
             "ld_so_cache": ld_so_cache,
+            "os_release": os_release,
             "remove": remove,
             "scriptlets": scriptlets,
+            "timezone": timezone,
             "symlinks": [{"path": path, "target": target} for path, target in symlinks.items()],
             "with_rpmdb": rpmdb,
         }),
@@ -256,3 +271,16 @@ def _by_label(name, attribute, certificates):
     if type(certificates) == "dict":
         return {label: certificate for certificate, label in certificates.items()}
     fail("rpm_rootfs %s: %s is a %s; it must be a list of labels, such as [\"company.pem\"], or a dict of name to label" % (name, attribute, type(certificates)))
+
+# Attribute -> fields of its dicts.
+_FIELDS = {
+    "accounts": ["groups", "replace", "users"],
+    "accounts, groups": ["gid", "members", "name"],
+    "accounts, users": ["gecos", "gid", "home", "name", "shell", "uid"],
+    "alternatives": ["auto", "link", "name", "path", "priority", "remove", "set", "slaves"],
+}
+
+def _check_fields(name, attribute, value):
+    unknown = [field for field in value if field not in _FIELDS[attribute]]
+    if unknown:
+        fail("rpm_rootfs %s: %s has no field %s; its fields are %s" % (name, attribute, ", ".join(unknown), ", ".join(_FIELDS[attribute])))

@@ -1,7 +1,8 @@
 """Tests of the messages of targets that cannot be analyzed."""
 
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
-load("//rules:defs.bzl", "rpm_binary", "rpm_package", "rpm_rootfs")
+load("//rules:defs.bzl", "rpm_base_image", "rpm_binary", "rpm_package", "rpm_rootfs")
+load("//rules/private:rpm_image_layers.bzl", "rpm_image_layers")
 
 visibility("//rules/tests")
 
@@ -77,6 +78,21 @@ def failures_test_suite(name):
 
     rpm_rootfs(name = "empty", tags = ["manual"])
     def_test(_amd64_test, "empty", ["//rules/tests:empty: both contents and base are empty"])
+
+    rpm_base_image(name = "foreign", image = "closures_test.bzl", tags = ["manual"])
+    def_test(_no_architecture_test, "foreign", ["//rules/tests:foreign: images can be read for the architectures aarch64, x86_64 only", "hint: pass --platforms="])
+
+    rpm_rootfs(name = "foreign_alone", base = ":foreign", tags = ["manual"])
+    def_test(_amd64_test, "foreign_alone", ["//rules/tests:foreign_alone: base //rules/tests:foreign is an image of others, so contents must say which release"])
+
+    rpm_rootfs(name = "on_foreign", base = ":foreign", contents = [":app"], tags = ["manual"])
+    rpm_image_layers(name = "no_base_image", compression = "gzip", rootfs = ":on_foreign", tags = ["manual"])
+    def_test(_amd64_test, "no_base_image", [
+        "the root filesystem //rules/tests:on_foreign stands on image //rules/tests:closures_test.bzl, but base_image is not set",
+        "hint: set base_image = \"//rules/tests:closures_test.bzl\"",
+    ])
+    rpm_image_layers(name = "base_image_too_much", base_image = "closures_test.bzl", compression = "none", rootfs = ":base", tags = ["manual"])
+    def_test(_amd64_test, "base_image_too_much", ["stands on no image of others, but base_image is //rules/tests:closures_test.bzl", "hint: leave base_image out"])
 
     native.filegroup(name = "two_files", srcs = ["closures_test.bzl", "lock_test.bzl"])
     rpm_rootfs(name = "file_of_two", contents = [":app"], files = {"/etc/x": ":two_files"}, tags = ["manual"])

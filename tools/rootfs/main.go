@@ -1,12 +1,13 @@
 // Command rootfs composes the root filesystem of an image and writes it as one layer.
 //
 //	rootfs --spec=F --selection=F [--index=F --payload=F --header=F ...] [--base-index=F --base-header=F ...] [--base-tree=F]
-//	       [--base-layer=F ...] --layer=OUT.tar --tree=OUT.json --report=OUT.json [--unused-inputs=OUT]
+//	       [--base-layer=F ...] [--base-foreign=F] --layer=OUT.tar --tree=OUT.json --report=OUT.json [--unused-inputs=OUT]
 //
 // The i-th --index, --payload and --header are what rpmextract made of one package; packages that the selection does not
 // name are ignored. With --base-tree the layer holds only what the base lacks, and --base-index and --base-header name all
 // packages of the base, because the package database is written anew for both. --base-layer names the layers of the base, the
-// oldest first: what a step must read of the base's files (certificates, say) it reads there.
+// oldest first: what a step must read of the base's files (certificates, say) it reads there. --base-foreign is what basetree made of
+// the package database of an image of others, which the base is or stands on.
 //
 // The layer is an uncompressed tar; tree.json describes the whole root filesystem, base included; report.json says what was
 // left out and what became of every scriptlet. --unused-inputs lists the files of packages that neither the selection nor the
@@ -33,7 +34,7 @@ func main() { cli.Main("rootfs", run) }
 
 type options struct {
 	spec, selection, baseTree, layer, tree, report     string
-	unused                                             string
+	unused, baseForeign                                string
 	indexes, payloads, headers, baseIndexes, baseHeads cli.Strings
 	baseLayers                                         cli.Strings
 }
@@ -49,6 +50,7 @@ func run(args []string) error {
 	fs.Var(&o.baseIndexes, "base-index", "index.json of a package of the base")
 	fs.Var(&o.baseHeads, "base-header", "header.bin of that package")
 	fs.StringVar(&o.baseTree, "base-tree", "", "tree.json of the base")
+	fs.StringVar(&o.baseForeign, "base-foreign", "", "stored headers of packages of an image of others")
 	fs.Var(&o.baseLayers, "base-layer", "layer of the base, the oldest first")
 	fs.StringVar(&o.layer, "layer", "", "layer to write")
 	fs.StringVar(&o.tree, "tree", "", "tree.json to write")
@@ -65,16 +67,16 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := write(o.layer, func(w io.Writer) error { return rootfs.WriteLayer(w, result.Layer) }); err != nil {
+	if err := cli.WriteFile(o.layer, func(w io.Writer) error { return rootfs.WriteLayer(w, result.Layer) }); err != nil {
 		return err
 	}
-	if err := write(o.tree, func(w io.Writer) error { return rootfs.Write(w, result.Tree) }); err != nil {
+	if err := cli.WriteFile(o.tree, func(w io.Writer) error { return rootfs.Write(w, result.Tree) }); err != nil {
 		return err
 	}
-	if err := write(o.report, func(w io.Writer) error { return compose.WriteReport(w, result.Report) }); err != nil || o.unused == "" {
+	if err := cli.WriteFile(o.report, func(w io.Writer) error { return compose.WriteReport(w, result.Report) }); err != nil || o.unused == "" {
 		return err
 	}
-	return write(o.unused, func(w io.Writer) error { return o.writeUnused(w, in) })
+	return cli.WriteFile(o.unused, func(w io.Writer) error { return o.writeUnused(w, in) })
 }
 
 // writeUnused lists what the composition did not depend on, in the order of the flags. Whether a package ships was told by the
@@ -126,7 +128,7 @@ func (o *options) read() (*compose.Input, error) {
 	if len(o.baseIndexes) != len(o.baseHeads) {
 		return nil, fmt.Errorf("%d --base-index and %d --base-header: each package needs one of each", len(o.baseIndexes), len(o.baseHeads))
 	}
-	in := &compose.Input{}
+	in := &compose.Input{BaseForeign: o.baseForeign}
 	var err error
 	if in.Spec, err = read(o.spec, compose.ReadSpec); err != nil {
 		return nil, err
@@ -179,25 +181,4 @@ func read[T any](name string, decode func(io.Reader, string) (*T, error)) (*T, e
 	}
 	defer f.Close()
 	return decode(bufio.NewReaderSize(f, 1<<16), name)
-}
-
-// write makes a whole file or none.
-func write(name string, do func(io.Writer) error) error {
-	f, err := os.Create(name)
-	if err != nil {
-		return err
-	}
-	bw := bufio.NewWriterSize(f, 1<<20)
-	err = do(bw)
-	if err == nil {
-		err = bw.Flush()
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
-		os.Remove(name)
-		return fmt.Errorf("writing %s: %w", name, err)
-	}
-	return nil
 }

@@ -136,10 +136,10 @@ func (db *DB) insist(id, pinned int) error {
 // owners lists who has a number, users and groups of other names.
 func (db *DB) ownerOfID(id int, name string) string {
 	var who []string
-	if u := db.userByID(id); u != "" && u != name {
+	if u := db.UserByID(id); u != "" && u != name {
 		who = append(who, "user "+u)
 	}
-	if g := db.groupByID(id); g != "" && g != name {
+	if g := db.GroupByID(id); g != "" && g != name {
 		who = append(who, "group "+g)
 	}
 	return strings.Join(who, " and ")

@@ -98,7 +98,7 @@ func (db *DB) addGroup(name string, id int, shift bool) error {
 	}
 	pinned := db.IDs.group(name)
 	if id >= 0 && !shift {
-		if who := db.groupByID(id); who != "" {
+		if who := db.GroupByID(id); who != "" {
 			return fmt.Errorf("gid %d is that of group %s", id, who)
 		}
 		if err := db.insist(id, pinned); err != nil {
@@ -107,7 +107,7 @@ func (db *DB) addGroup(name string, id int, shift bool) error {
 		return db.SetGroup(Group{Name: name, GID: id})
 	}
 	// A number that is wished for may be that of a user of another name, as for systemd-sysusers.
-	taken := db.groupByID
+	taken := db.GroupByID
 	if id < 0 && pinned < 0 {
 		taken = func(id int) string { return db.ownerOfID(id, name) }
 	}
@@ -126,7 +126,7 @@ func (db *DB) addUser(r Request) error {
 	pinned := db.IDs.user(r.Name)
 	id := r.ID
 	if id >= 0 && !r.Shift {
-		if who := db.userByID(id); who != "" {
+		if who := db.UserByID(id); who != "" {
 			return fmt.Errorf("uid %d is that of user %s", id, who)
 		}
 		if err := db.insist(id, pinned); err != nil {
@@ -134,10 +134,10 @@ func (db *DB) addUser(r Request) error {
 		}
 	} else {
 		// The number of the user's own group, where the package names none.
-		if g := db.Group(r.Name); id < 0 && pinned < 0 && g != nil && g.GID == gid && db.userByID(gid) == "" {
+		if g := db.Group(r.Name); id < 0 && pinned < 0 && g != nil && g.GID == gid && db.UserByID(gid) == "" {
 			id = gid
 		}
-		taken := db.userByID
+		taken := db.UserByID
 		if pinned < 0 && (id < 0 || r.Group == "") {
 			taken = func(id int) string { return db.ownerOfID(id, r.Name) }
 		}
@@ -169,7 +169,7 @@ func (db *DB) primaryGroup(r Request) (int, error) {
 	if g := db.Group(r.Group); g != nil {
 		return g.GID, nil
 	}
-	if id, err := parseID(r.Group); err == nil && db.groupByID(id) != "" {
+	if id, err := parseID(r.Group); err == nil && db.GroupByID(id) != "" {
 		return id, nil
 	}
 	return 0, fmt.Errorf("its group %s does not exist", r.Group)
@@ -183,7 +183,7 @@ func (db *DB) change(r Request) error {
 	}
 	changed := *u
 	if r.ID >= 0 {
-		if who := db.userByID(r.ID); who != "" && who != r.Name {
+		if who := db.UserByID(r.ID); who != "" && who != r.Name {
 			return fmt.Errorf("uid %d is that of user %s", r.ID, who)
 		}
 		changed.UID = r.ID
@@ -232,13 +232,8 @@ func (db *DB) removeGroup(name string) {
 	delete(db.passgr, name)
 }
 
-// HasUID reports whether some user has the number.
-func (db *DB) HasUID(id int) bool { return db.userByID(id) != "" }
-
-// HasGID reports whether some group has the number.
-func (db *DB) HasGID(id int) bool { return db.groupByID(id) != "" }
-
-func (db *DB) userByID(id int) string {
+// UserByID returns the name of the first user with the number, or "".
+func (db *DB) UserByID(id int) string {
 	for _, u := range db.Users {
 		if u.UID == id {
 			return u.Name
@@ -247,7 +242,8 @@ func (db *DB) userByID(id int) string {
 	return ""
 }
 
-func (db *DB) groupByID(id int) string {
+// GroupByID returns the name of the first group with the number, or "".
+func (db *DB) GroupByID(id int) string {
 	for _, g := range db.Groups {
 		if g.GID == id {
 			return g.Name

@@ -23,6 +23,7 @@ const (
 	model       = "model"
 	operations  = "operations"
 	network     = "network"
+	machine     = "machine"
 	programs    = "programs"
 	support     = "test support"
 	everyone    = "cli" // not a layer: all may import it
@@ -33,10 +34,11 @@ const (
 var mayImport = map[string][]string{
 	formats:    {formats},
 	model:      {formats, model},
-	operations: {formats, model},
+	machine:    {formats, model},
+	operations: {formats, model, machine},
 	network:    {network},
-	programs:   {formats, model, operations, network, programs},
-	support:    {formats, model, operations, network, support},
+	programs:   {formats, model, machine, operations, network, programs},
+	support:    {formats, model, machine, operations, network, support},
 }
 
 // networked are the programs that may import the layer network. No action runs them.

@@ -129,11 +129,17 @@ func readIDs(f *IDFile) (*accounts.IDs, error) {
 func (c *composer) setSpecAccounts() error {
 	a := &c.spec.Accounts
 	for _, g := range a.Groups {
+		if other := c.db.GroupByID(g.GID); other != "" && other != g.Name {
+			return cli.Hint(fmt.Errorf("accounts: group %s: gid %d is that of group %s", g.Name, g.GID, other), "choose another gid, or drop the accounts of packages and base with replace")
+		}
 		if err := c.db.SetGroup(accounts.Group{Name: g.Name, GID: g.GID, Members: g.Members}); err != nil {
 			return fmt.Errorf("accounts: %w", err)
 		}
 	}
 	for _, u := range a.Users {
+		if other := c.db.UserByID(u.UID); other != "" && other != u.Name {
+			return cli.Hint(fmt.Errorf("accounts: user %s: uid %d is that of user %s", u.Name, u.UID, other), "choose another uid, or drop the accounts of packages and base with replace")
+		}
 		if err := c.db.SetUser(accounts.User{Name: u.Name, UID: u.UID, GID: u.GID, Gecos: u.Gecos, Home: orDefault(u.Home, "/"),
 			Shell: orDefault(u.Shell, "/sbin/nologin")}); err != nil {
 			return fmt.Errorf("accounts: %w", err)
@@ -162,10 +168,6 @@ func (c *composer) sysusers() ([]accounts.Request, error) {
 			}
 		}
 	}
-	specifiers, err := c.specifiers()
-	if err != nil {
-		return nil, err
-	}
 	var out []accounts.Request
 	for _, name := range sortedKeys(files) {
 		e := files[name]
@@ -173,6 +175,10 @@ func (c *composer) sysusers() ([]accounts.Request, error) {
 			continue // applied when the base was made
 		}
 		data, err := c.readEntry(e)
+		if err != nil {
+			return nil, err
+		}
+		specifiers, err := c.specifiers()
 		if err != nil {
 			return nil, err
 		}
@@ -255,8 +261,8 @@ func (c *composer) settleOwners() error {
 			gid, okG := c.gid(f.Group)
 			// A bare number may own a file, but what runs with somebody's rights must say whose.
 			if f.Type == pkgindex.TypeFile && f.Mode&setIDBits != 0 {
-				okU = okU && (uid == 0 || c.db.HasUID(uid))
-				okG = okG && (gid == 0 || c.db.HasGID(gid))
+				okU = okU && (uid == 0 || c.db.UserByID(uid) != "")
+				okG = okG && (gid == 0 || c.db.GroupByID(gid) != "")
 			}
 			where := fmt.Sprintf("%s of %s", f.Path, cl.pkg.Index.NEVRA)
 			if !okU {

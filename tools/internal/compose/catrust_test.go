@@ -4,14 +4,21 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"io"
+	"log"
 	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +27,10 @@ import (
 )
 
 // authority is a certificate authority with one server certificate.
-type authority struct{ root, server string }
+type authority struct {
+	root, server string // PEM
+	tls          tls.Certificate
+}
 
 func newAuthority(t *testing.T, name string) authority {
 	t.Helper()
@@ -48,7 +58,36 @@ func newAuthority(t *testing.T, name string) authority {
 	text := func(der []byte) string {
 		return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 	}
-	return authority{text(rootDER), text(serverDER)}
+	return authority{text(rootDER), text(serverDER), tls.Certificate{Certificate: [][]byte{serverDER}, PrivateKey: key}}
+}
+
+// TestCurl_Debrpm lets curl of an image, which uses OpenSSL's and Debian's defaults, talk to servers on this machine.
+func TestCurl_Debrpm(t *testing.T) {
+	dir := debrpmRelease(t, "TLS servers against curl of an image")
+	bad, company, stranger := newAuthority(t, "Bad"), newAuthority(t, "Company"), newAuthority(t, "Stranger")
+	quote := func(s string) string { data, _ := json.Marshal(s); return string(data) }
+	root := libraries(t, dir, "x86_64", `"ca_trust":{"anchors":[{"name":"company","text":`+quote(company.root)+`}],"distrust":[{"name":"bad","text":`+quote(bad.root)+`}]}`,
+		"curl", "ca-certificates", "openssl", "zlib1g")
+	if runtime.GOARCH != "amd64" {
+		t.Skip("not an x86_64 machine; not checked: curl of an image")
+	}
+	for _, x := range []struct {
+		who  string
+		of   authority
+		exit int // of curl: 60 is a certificate that it cannot verify
+	}{{"company", company, 0}, {"distrusted", bad, 60}, {"stranger", stranger, 60}} {
+		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") }))
+		server.TLS = &tls.Config{Certificates: []tls.Certificate{x.of.tls}}
+		server.Config.ErrorLog = log.New(io.Discard, "", 0)
+		server.StartTLS()
+		_, port, _ := net.SplitHostPort(server.Listener.Addr().String())
+		cmd := exec.Command("chroot", root, "/usr/bin/curl", "--silent", "--show-error", "--noproxy", "*", "--resolve", "server.example:"+port+":127.0.0.1", "https://server.example:"+port)
+		out, err := cmd.CombinedOutput()
+		if got := cmd.ProcessState.ExitCode(); got != x.exit || x.exit == 0 && string(out) != "hello" {
+			t.Errorf("%s: curl: %v\n%s", x.who, err, out)
+		}
+		server.Close()
+	}
 }
 
 // TestCATrustOfChild adds a company's authority to an image and distrusts one of the base's, whose files only the layer of the

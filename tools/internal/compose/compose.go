@@ -4,8 +4,8 @@
 // what is a conflict), with two differences that make images correct instead of silently wrong: a file owner that no
 // account of the image has is an error, and scriptlets are not run but emulated where they are understood, and reported.
 //
-// Order of the steps: files of packages, removals, accounts, what the spec adds, alternatives, CA stores, removals again,
-// set-user-ID bits, ld.so.cache, file states, package database. The result does not depend on the order of the inputs.
+// Order of the steps: files of packages, removals, accounts, what the spec adds, alternatives, identity (os-release, time
+// zone, machine id), CA stores, leavings of scriptlets, removals again, set-user-ID bits, ld.so.cache, file states, package database. The result does not depend on the order of the inputs.
 package compose
 
 import (
@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/accounts"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rootfs"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/selection"
@@ -34,6 +35,7 @@ type Input struct {
 	Packages     []Package // that may ship; those that Selection does not name are left out
 	BasePackages []Package // all of the base's package database
 	Base         *rootfs.Tree
+	BaseForeign  string   // file on the host with the stored headers of packages that an image of others brings, as Base says
 	BaseLayers   []string // tar files on the host, the oldest first; without them only files whose text Base keeps can be read
 }
 
@@ -49,6 +51,7 @@ type pkg struct {
 	Package
 	partial bool
 	base    bool
+	foreign *rootfs.ForeignPackage // of the base, from an image of others; its Index has only what tree.json says, and no files
 	layer   int
 	states  []byte   // one rootfs.State per file; what is normal after the policies ships
 	paths   []string // canonical paths of the files; empty for those that do not ship
@@ -94,7 +97,8 @@ func Compose(in *Input) (*Result, error) {
 	}
 	for _, step := range []func() error{
 		c.applyPolicies, c.place, c.readScriptlets, c.removeMatches, c.settleAccounts, c.addContents, c.settleAlternatives,
-		c.settleCATrust, c.removeMatches, c.checkRemovals, c.stripSetID, c.writeLdCache, c.settleStates, c.writeRPMDB, c.checkScriptlets,
+		c.settleIdentity, c.settleCATrust, c.dropLeavings, c.removeMatches, c.checkRemovals, c.stripSetID, c.writeLdCache, c.noteIndexes, c.settleStates, c.writeRPMDB,
+		c.checkScriptlets,
 	} {
 		if err := step(); err != nil {
 			return nil, fmt.Errorf("composing %s: %w", c.spec.Label, err)
@@ -132,7 +136,8 @@ func (c *composer) load() error {
 			return fmt.Errorf("selected package %s has no --index", s.NEVRA)
 		}
 		if other, twice := names[p.Index.Name]; twice {
-			return fmt.Errorf("package %s is selected, but the image has %s already", s.NEVRA, other)
+			return cli.Hint(fmt.Errorf("package %s is selected, but the image has %s already", s.NEVRA, other),
+				"leave %s out with exclude, or update the base or the lock, so that they agree", p.Index.Name)
 		}
 		names[p.Index.Name] = s.NEVRA
 		own := &pkg{Package: p, partial: s.Partial, layer: c.layer, strip: s.StripSetID}
@@ -154,7 +159,7 @@ func (c *composer) loadBase() error {
 		c.fs = rootfs.NewFS(nil)
 		return nil
 	}
-	if base.Release != c.spec.Release || base.Arch != c.spec.Arch {
+	if base.Release != c.spec.Release && base.Release != "" || base.Arch != c.spec.Arch {
 		return fmt.Errorf("base %s is for %s %s, this image for %s %s", base.Label, base.Release, base.Arch, c.spec.Release, c.spec.Arch)
 	}
 	c.layer = base.Layers
@@ -171,17 +176,34 @@ func (c *composer) loadBase() error {
 	for _, p := range c.in.BasePackages {
 		byNEVRA[p.Index.NEVRA] = p
 	}
-	for _, p := range base.Packages {
-		b, ok := byNEVRA[p.NEVRA]
-		if !ok {
-			return fmt.Errorf("package %s of the base %s has no --base-index", p.NEVRA, base.Label)
+	for i := range base.Packages {
+		p, err := c.basePackage(&base.Packages[i], byNEVRA)
+		if err != nil {
+			return err
 		}
-		if len(p.FileStates) != len(b.Index.Files) {
-			return fmt.Errorf("package %s: %d file states in %s, %d files in its index", p.NEVRA, len(p.FileStates), base.Label, len(b.Index.Files))
-		}
-		c.based = append(c.based, &pkg{Package: b, partial: p.Partial, base: true, layer: p.Layer, states: []byte(p.FileStates)})
+		c.based = append(c.based, p)
 	}
 	return nil
+}
+
+// basePackage is a package of the base as its tree.json tells of it.
+func (c *composer) basePackage(p *rootfs.Package, byNEVRA map[string]Package) (*pkg, error) {
+	out := &pkg{partial: p.Partial, base: true, foreign: p.Foreign, layer: p.Layer, states: []byte(p.FileStates)}
+	if p.Foreign != nil {
+		if c.in.BaseForeign == "" && c.spec.RPMDB != nil {
+			return nil, fmt.Errorf("package %s of the base %s comes from image %s, but there is no --base-foreign", p.NEVRA, c.in.Base.Label, c.in.Base.Image)
+		}
+		out.Index = &pkgindex.Index{Name: p.Name, NEVRA: p.NEVRA, Arch: p.Arch, License: p.License, SourceRPM: p.SourceRPM}
+		return out, nil
+	}
+	var ok bool
+	if out.Package, ok = byNEVRA[p.NEVRA]; !ok {
+		return nil, fmt.Errorf("package %s of the base %s has no --base-index", p.NEVRA, c.in.Base.Label)
+	}
+	if n := len(out.Index.Files); len(p.FileStates) != n {
+		return nil, fmt.Errorf("package %s: %d file states in %s, %d files in its index", p.NEVRA, len(p.FileStates), c.in.Base.Label, n)
+	}
+	return out, nil
 }
 
 // choose marks every file that the selection wants. Of a partial package that is the files named and those of its
@@ -264,7 +286,10 @@ func (c *composer) result() (*Result, error) {
 	t := &rootfs.Tree{Schema: rootfs.Schema, Label: c.spec.Label, Release: c.spec.Release, Arch: c.spec.Arch,
 		Layers: c.layer + 1, Glibc: c.glibc, Entries: c.fs.Entries()}
 	if c.spec.RPMDB != nil {
-		t.RPMDB = rootfs.RPMDB{Backend: c.spec.RPMDB.Backend, Path: c.spec.RPMDB.Path}
+		t.RPMDB = c.placeOfRPMDB()
+	}
+	if c.in.Base != nil {
+		t.Image = c.in.Base.Image
 	}
 	for _, e := range t.Entries {
 		if old, ok := c.before[e.Path]; ok && e.Layer == c.layer && sameContent(&old, e) {
@@ -302,7 +327,7 @@ func (c *composer) addPackages(t *rootfs.Tree) {
 	for _, p := range c.all() {
 		x := p.Index
 		t.Packages = append(t.Packages, rootfs.Package{Name: x.Name, NEVRA: x.NEVRA, Arch: x.Arch, Partial: p.partial, Layer: p.layer,
-			FileStates: string(p.states), SizeBytes: size[x.NEVRA], License: x.License, SourceRPM: x.SourceRPM})
+			FileStates: string(p.states), SizeBytes: size[x.NEVRA], License: x.License, SourceRPM: x.SourceRPM, Foreign: p.foreign})
 	}
 }
 

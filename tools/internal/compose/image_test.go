@@ -34,6 +34,7 @@ type built struct {
 	*Result
 	packages []Package
 	layers   [][]byte // base first
+	foreign  string   // file with the headers of an image of others
 }
 
 func spec(t *testing.T, fields string) *Spec {
@@ -84,7 +85,7 @@ func (im image) input(t *testing.T) *Input {
 		in.Selection.Packages = append(in.Selection.Packages, selection.Package{Name: p.Name, NEVRA: p.NEVRA(), Partial: partial, Files: files})
 	}
 	if im.base != nil {
-		in.Base, in.BasePackages = im.base.Tree, im.base.packages
+		in.Base, in.BasePackages, in.BaseForeign = im.base.Tree, im.base.packages, im.base.foreign
 		for i, layer := range im.base.layers {
 			name := filepath.Join(t.TempDir(), itoa(i))
 			if err := os.WriteFile(name, layer, 0o644); err != nil {
@@ -105,7 +106,7 @@ func (im image) try(t *testing.T) (*built, error) {
 	}
 	b := &built{Result: r, packages: append(append([]Package(nil), in.BasePackages...), in.Packages...)}
 	if im.base != nil {
-		b.layers = im.base.layers
+		b.layers, b.foreign = im.base.layers, im.base.foreign
 	}
 	var layer bytes.Buffer
 	if err := rootfs.WriteLayer(&layer, r.Layer); err != nil {

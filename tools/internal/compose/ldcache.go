@@ -1,7 +1,6 @@
 package compose
 
 import (
-	"bytes"
 	"path"
 	"strings"
 
@@ -12,9 +11,6 @@ import (
 
 // maxIncludes bounds the nesting of ld.so.conf.
 const maxIncludes = 16
-
-// multiarch are the library directories of Debian, by RPM architecture.
-var multiarch = map[string]string{"x86_64": "x86_64-linux-gnu", "aarch64": "aarch64-linux-gnu"}
 
 // writeLdCache does what ldconfig -X with links, that is plain ldconfig, does to the tree, but for its auxiliary cache.
 func (c *composer) writeLdCache() error {
@@ -86,7 +82,7 @@ func (c *composer) scanLibraries(dir, real, hwcap string) ([]ldcache.Entry, erro
 // image, which are not the same on Debian and elsewhere.
 func (c *composer) libraryDirs() []string {
 	dirs := c.confDirs("/etc/ld.so.conf", 0)
-	if triplet := multiarch[c.spec.Arch]; c.fs.Stat("/usr/lib/"+triplet+"/libc.so.6") != nil {
+	if triplet := rootfs.Multiarch(c.spec.Arch); c.fs.Stat("/usr/lib/"+triplet+"/libc.so.6") != nil {
 		return append(dirs, "/lib/"+triplet, "/usr/lib/"+triplet, "/lib", "/usr/lib")
 	}
 	return append(dirs, "/lib", "/lib64", "/usr/lib", "/usr/lib64")
@@ -124,28 +120,19 @@ func (c *composer) confDirs(file string, depth int) []string {
 	return dirs
 }
 
-// findGlibc returns how the C library of the image calls itself, such as "(GNU libc) stable release version 2.34"; ldconfig of
-// the same build says the same. Empty for an image without one.
+// findGlibc returns how the C library of the image calls itself; ldconfig of the same build says the same. Empty for an image
+// without one.
 func (c *composer) findGlibc() (string, error) {
-	for _, name := range []string{"/usr/lib/" + multiarch[c.spec.Arch] + "/libc.so.6", "/lib64/libc.so.6", "/lib/libc.so.6"} {
-		e := c.fs.Stat(name)
-		if e == nil || e.Type != pkgindex.TypeFile {
-			continue
-		}
-		if e.Layer != c.layer {
-			return c.in.Base.Glibc, nil
-		}
-		data, err := c.readEntry(e)
-		if err != nil {
-			return "", err
-		}
-		const banner = "GNU C Library "
-		at := bytes.Index(data, []byte(banner+"("))
-		if at < 0 {
-			return "", nil
-		}
-		line, _, _ := bytes.Cut(data[at+len(banner):min(len(data), at+256)], []byte("\n"))
-		return strings.TrimSuffix(string(line), "."), nil
+	e := rootfs.FindGlibc(c.fs, c.spec.Arch)
+	if e == nil {
+		return "", nil
 	}
-	return "", nil
+	if e.Layer != c.layer {
+		return c.in.Base.Glibc, nil
+	}
+	data, err := c.readEntry(e)
+	if err != nil {
+		return "", err
+	}
+	return rootfs.GlibcBanner(data), nil
 }

@@ -18,20 +18,11 @@ import (
 // TestLdconfig_Debrpm lets the ldconfig of the image itself, of either architecture, make its cache: ours must have the same
 // bytes, because both are of one version of glibc. ldconfig -p must print the same.
 func TestLdconfig_Debrpm(t *testing.T) {
-	dir := os.Getenv("SLIMRPM_DEBRPM")
-	if dir == "" {
-		t.Skip("no debrpm release (SLIMRPM_DEBRPM); not checked: ld.so.cache against ldconfig of both architectures")
-	}
-	if os.Geteuid() != 0 {
-		t.Skip("not root; not checked: ld.so.cache against ldconfig of both architectures")
-	}
-	if testing.Short() {
-		t.Skip("extracts many libraries")
-	}
+	dir := debrpmRelease(t, "ld.so.cache against ldconfig of both architectures")
 	for _, arch := range []string{"x86_64", "aarch64"} {
 		t.Run(arch, func(t *testing.T) {
 			emulator := emulatorOf(t, arch)
-			root := libraries(t, dir, arch)
+			root := libraries(t, dir, arch, `"ld_so_cache":true`)
 			for _, junk := range []string{"var/cache/ldconfig/aux-cache", "dev/null", "etc/.pwd.lock", "etc/passwd-"} {
 				if _, err := os.Lstat(filepath.Join(root, junk)); err == nil {
 					t.Errorf("the image has /%s", junk)
@@ -78,6 +69,21 @@ func TestLdconfig_Debrpm(t *testing.T) {
 	}
 }
 
+// debrpmRelease returns the folder of the release, or skips the test and says what was not checked.
+func debrpmRelease(t *testing.T, what string) string {
+	t.Helper()
+	dir := os.Getenv("SLIMRPM_DEBRPM")
+	switch {
+	case dir == "":
+		t.Skipf("no debrpm release (SLIMRPM_DEBRPM); not checked: %s", what)
+	case os.Geteuid() != 0:
+		t.Skipf("not root; not checked: %s", what)
+	case testing.Short():
+		t.Skip("extracts many libraries")
+	}
+	return dir
+}
+
 // emulatorOf returns the command that runs programs of an architecture here; empty for the machine's own.
 func emulatorOf(t *testing.T, arch string) []string {
 	t.Helper()
@@ -93,15 +99,15 @@ func emulatorOf(t *testing.T, arch string) []string {
 	return nil
 }
 
-// libraries composes the libraries of the release and unpacks the image. One of them stands once more in directories for processors
-// with more abilities.
-func libraries(t *testing.T, dir, arch string) string {
+// libraries composes the libraries of the release and more packages by name, and unpacks the image. One library stands once more in
+// directories for processors with more abilities.
+func libraries(t *testing.T, dir, arch, fields string, names ...string) string {
 	t.Helper()
 	rpms, err := filepath.Glob(filepath.Join(dir, "repo", arch, "Packages", "lib*.rpm"))
 	if err != nil || len(rpms) == 0 {
 		t.Fatalf("no packages in %s: %v", dir, err)
 	}
-	for _, name := range []string{"debrpm-filesystem", "base-passwd", "gcc-12-base"} {
+	for _, name := range append(names, "debrpm-filesystem", "base-passwd", "gcc-12-base") {
 		more, err := filepath.Glob(filepath.Join(dir, "repo", arch, "Packages", name+"-[0-9]*.rpm"))
 		if err != nil || len(more) != 1 {
 			t.Fatalf("%s: %v %v", name, more, err)
@@ -113,11 +119,11 @@ func libraries(t *testing.T, dir, arch string) string {
 	for _, p := range in.Packages {
 		in.Selection.Packages = append(in.Selection.Packages, selection.Package{Name: p.Index.Name, NEVRA: p.Index.NEVRA})
 	}
-	in.Spec = spec(t, `"accounts":{},"policies":{},"ld_so_cache":true`)
+	in.Spec = spec(t, `"accounts":{},"policies":{},`+fields)
 	in.Spec.Arch = arch
 	bzip2 := fileOf(t, in.Packages, "/libbz2.so.1.0.")
 	for _, capability := range []string{"x86-64-v3", "x86-64-v2", "power10"} {
-		in.Spec.Files = append(in.Spec.Files, File{Path: "/usr/lib/" + multiarch[arch] + "/glibc-hwcaps/" + capability + "/libbz2.so.1.0.4", Source: bzip2})
+		in.Spec.Files = append(in.Spec.Files, File{Path: "/usr/lib/" + rootfs.Multiarch(arch) + "/glibc-hwcaps/" + capability + "/libbz2.so.1.0.4", Source: bzip2})
 	}
 	r, err := Compose(in)
 	if err != nil {

@@ -36,11 +36,14 @@ type Spec struct {
 	// AlternativesLayout is "dpkg" (/var/lib/dpkg/alternatives), "chkconfig" (/var/lib/alternatives), or empty: told from the tree.
 	AlternativesLayout string `json:"alternatives_layout,omitempty"`
 	// Remove lists globs (path.Match per component, "**" for any number of components). One that matches nothing is an error.
-	Remove     []string `json:"remove,omitempty"`
-	Policies   Policies `json:"policies"`
-	CATrust    *CATrust `json:"ca_trust,omitempty"`    // absent: CA stores are left as packages ship them
-	LDSOCache  bool     `json:"ld_so_cache,omitempty"` // write /etc/ld.so.cache
-	Scriptlets string   `json:"scriptlets,omitempty"`  // "report" (default) or "error": what to do about scriptlets not covered
+	Remove   []string `json:"remove,omitempty"`
+	Policies Policies `json:"policies"`
+	CATrust  *CATrust `json:"ca_trust,omitempty"` // absent: CA stores are left as packages ship them
+	// OSRelease are fields of /etc/os-release to change, ID and VERSION_ID excepted; /usr/lib/os-release stays as packages ship it.
+	OSRelease  map[string]string `json:"os_release,omitempty"`
+	Timezone   string            `json:"timezone,omitempty"`    // such as "Europe/Berlin"; absent: /etc/localtime is left as it is
+	LDSOCache  bool              `json:"ld_so_cache,omitempty"` // write /etc/ld.so.cache
+	Scriptlets string            `json:"scriptlets,omitempty"`  // "report" (default) or "error": what to do about scriptlets not covered
 }
 
 // RPMDB says where the package database goes.

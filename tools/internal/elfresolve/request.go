@@ -75,6 +75,9 @@ func (r *resolver) candidate(q *request, name, attribute string) (*pkg, error) {
 			err = cli.Hint(err, "did you mean %s?", strings.Join(near, " or "))
 		}
 		return nil, err
+	case inBase && base.NEVRA != p.x.NEVRA && base.Foreign != nil:
+		return nil, cli.Hint(fmt.Errorf("%s: %s: the base %s has %s, the lock %s", q.Label, attribute, r.in.Base.Label, base.NEVRA, p.x.NEVRA),
+			"leave %s to the base, or lock the version that it has", name)
 	case inBase && base.NEVRA != p.x.NEVRA:
 		return nil, cli.Hint(fmt.Errorf("%s: %s: the base ships %s, the target wants %s", q.Label, attribute, base.NEVRA, p.x.NEVRA),
 			"build the base from the same lock")
@@ -82,13 +85,13 @@ func (r *resolver) candidate(q *request, name, attribute string) (*pkg, error) {
 	return p, nil
 }
 
-// inBase reports whether the base ships all of p.
+// inBase reports whether the base ships all of p, or for an image of others a newer one.
 func (r *resolver) inBase(p *pkg) bool {
 	if p.x == nil {
 		return true
 	}
 	base, ok := r.u.base[p.x.Name]
-	return ok && !base.Partial && base.NEVRA == p.x.NEVRA
+	return ok && !base.Partial && (base.NEVRA == p.x.NEVRA || base.Foreign != nil) // see checkForeign
 }
 
 func (r *resolver) packageNames() []string {

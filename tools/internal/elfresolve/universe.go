@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/evr"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/ldso"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rootfs"
@@ -65,13 +67,22 @@ func newUniverse(in *Input) (*universe, error) {
 			return nil, fmt.Errorf("%s: base %s is for %s, the target for %s", in.Spec.Label, in.Base.Label, in.Base.Arch, in.Spec.Arch)
 		}
 		for _, p := range in.Base.Packages {
-			u.base[p.Name], u.baseNames[p.NEVRA] = p, p.Name
+			u.baseNames[p.NEVRA] = p.Name
+			if other, twice := u.base[p.Name]; twice && (other.Arch == in.Spec.Arch || other.Arch == "noarch") {
+				continue // the other one is of a multilib pair, or an older kernel
+			}
+			u.base[p.Name] = p
 		}
 	}
 	count := 0
 	for _, x := range in.Indexes {
 		if other := u.names[x.Name]; other != nil {
 			return nil, fmt.Errorf("%s: two candidates named %s: %s and %s", in.Spec.Label, x.Name, other.x.NEVRA, x.NEVRA)
+		}
+		if base, ok := u.base[x.Name]; ok && base.Foreign != nil {
+			if err := checkForeign(in, base, x); err != nil {
+				return nil, err
+			}
 		}
 		p := &pkg{x: x}
 		u.names[x.Name] = p
@@ -86,6 +97,29 @@ func newUniverse(in *Input) (*universe, error) {
 		u.addPackage(p)
 	}
 	return u, nil
+}
+
+// checkForeign refuses a package of an image of others that is older than the lock's: what the lock says must hold of the
+// whole image. A newer one takes the place of the lock's.
+func checkForeign(in *Input, base rootfs.Package, x *pkgindex.Index) error {
+	have, err := evrOf(base)
+	if err != nil {
+		return fmt.Errorf("%s: base %s: %w", in.Spec.Label, in.Base.Label, err)
+	}
+	if evr.Compare(have, evr.EVR{Epoch: x.Epoch, Version: x.Version, Release: x.Release}) < 0 {
+		return cli.Hint(fmt.Errorf("%s: the base %s has %s, which is older than %s of the lock", in.Spec.Label, in.Base.Label, base.NEVRA, x.NEVRA),
+			"take a newer image for the base, or lock the versions that it has")
+	}
+	return nil
+}
+
+// evrOf cuts epoch, version and release out of the NEVRA of a package.
+func evrOf(p rootfs.Package) (evr.EVR, error) {
+	text, ok := strings.CutPrefix(p.NEVRA, p.Name+"-")
+	if !ok {
+		return evr.EVR{}, fmt.Errorf("package %s is called %s", p.NEVRA, p.Name)
+	}
+	return evr.Parse(strings.TrimSuffix(text, "."+p.Arch))
 }
 
 // readLinks finds the canonical place of every symbolic link: those nearer to the root first, because they decide where the

@@ -2,6 +2,7 @@ package rootfs
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -15,7 +16,8 @@ const maxLinks = 40
 type FS struct {
 	entries map[string]*Entry
 	linked  map[string]int // number of hard links to a path, so that most changes need no search for them
-	sorted  []*Entry       // nil when out of date
+	sorted  []*Entry       // all but added; nil until somebody asks
+	added   []string       // paths put since then, so that small changes between listings cost no new sort
 }
 
 // NewFS returns a tree that holds entries, which it does not copy.
@@ -39,13 +41,39 @@ func (fs *FS) Get(p string) *Entry { return fs.entries[p] }
 // Entries returns all entries by path, bytewise. The slice belongs to fs.
 func (fs *FS) Entries() []*Entry {
 	if fs.sorted == nil {
-		fs.sorted = make([]*Entry, 0, len(fs.entries))
+		fs.sorted, fs.added = make([]*Entry, 0, len(fs.entries)), nil
 		for _, e := range fs.entries {
 			fs.sorted = append(fs.sorted, e)
 		}
 		SortEntries(fs.sorted)
 	}
+	if len(fs.added) > 0 {
+		fs.merge()
+	}
 	return fs.sorted
+}
+
+// merge puts the added entries into their places.
+func (fs *FS) merge() {
+	slices.Sort(fs.added)
+	all := make([]*Entry, 0, len(fs.sorted)+len(fs.added))
+	i := 0
+	for _, p := range slices.Compact(fs.added) {
+		e := fs.entries[p]
+		if e == nil {
+			continue // gone again
+		}
+		for ; i < len(fs.sorted) && fs.sorted[i].Path < p; i++ {
+			all = append(all, fs.sorted[i])
+		}
+		all = append(all, e)
+	}
+	fs.sorted, fs.added = append(all, fs.sorted[i:]...), nil
+}
+
+// place returns where p is, or would be, in the sorted entries.
+func (fs *FS) place(p string) int {
+	return sort.Search(len(fs.sorted), func(i int) bool { return fs.sorted[i].Path >= p })
 }
 
 // Under returns the entries below the canonical directory dir, at any depth, by path. The slice belongs to fs.
@@ -77,15 +105,27 @@ func (fs *FS) List(dir string) []*Entry {
 // Put adds e, replacing what is at its path. The path must be canonical (see Canonical). The HardLink of an entry must not be
 // changed while fs holds it.
 func (fs *FS) Put(e *Entry) {
-	if old := fs.entries[e.Path]; old != nil && old != e {
+	if old := fs.entries[e.Path]; old == e {
+		return
+	} else if old != nil {
 		fs.unlink(old)
 	}
 	fs.entries[e.Path] = e
 	if e.HardLink != "" {
 		fs.linked[e.HardLink]++
 	}
-	fs.sorted = nil
+	if fs.sorted == nil {
+		return
+	}
+	if i := fs.place(e.Path); i < len(fs.sorted) && fs.sorted[i].Path == e.Path {
+		fs.sorted[i] = e
+	} else {
+		fs.added = append(fs.added, e.Path)
+	}
 }
+
+// Linked reports whether e is of a set of hard links.
+func (fs *FS) Linked(e *Entry) bool { return e.HardLink != "" || fs.linked[e.Path] > 0 }
 
 // Remove takes out the entry at p and everything below it.
 func (fs *FS) Remove(p string) {
@@ -95,11 +135,49 @@ func (fs *FS) Remove(p string) {
 			delete(fs.entries, below.Path)
 		}
 	}
-	if e := fs.entries[p]; e != nil {
-		fs.unlink(e)
-		delete(fs.entries, p)
+	e := fs.entries[p]
+	if e == nil {
+		return
 	}
-	fs.sorted = nil
+	fs.unlink(e)
+	delete(fs.entries, p)
+	if fs.sorted == nil {
+		return
+	}
+	if len(fs.added) > 0 {
+		fs.merge()
+	}
+	if e.Type == pkgindex.TypeDir {
+		fs.cut(fs.place(p+"/"), fs.place(p+"0"))
+	}
+	if i := fs.place(p); i < len(fs.sorted) && fs.sorted[i].Path == p {
+		fs.cut(i, i+1)
+	}
+}
+
+// cut takes entries out of the sorted ones, of which callers may hold the slice.
+func (fs *FS) cut(lo, hi int) {
+	if lo < hi {
+		fs.sorted = slices.Concat(fs.sorted[:lo], fs.sorted[hi:])
+	}
+}
+
+// Detach takes out one entry that is no directory; other members of its set of hard links stay as they are, so the caller
+// must put right what that leaves.
+func (fs *FS) Detach(p string) {
+	e := fs.entries[p]
+	if e == nil {
+		return
+	}
+	if e.HardLink != "" {
+		fs.linked[e.HardLink]--
+	}
+	linked := fs.linked[p]
+	delete(fs.linked, p)
+	fs.Remove(p)
+	if linked > 0 {
+		fs.linked[p] = linked
+	}
 }
 
 // unlink takes e out of its set of hard links; the content goes to the next member.

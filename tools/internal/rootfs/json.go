@@ -45,6 +45,9 @@ func (t *Tree) check() error {
 		if i > 0 && t.Packages[i-1].NEVRA >= p.NEVRA {
 			return fmt.Errorf("package %s: not sorted", p.NEVRA)
 		}
+		if f := p.Foreign; f != nil && (t.Image == "" || f.Offset < 0 || f.Size < 1) {
+			return fmt.Errorf("package %s: its header is %d bytes at %d of image %q", p.NEVRA, f.Size, f.Offset, t.Image)
+		}
 	}
 	byPath := make(map[string]*Entry, len(t.Entries))
 	last := ""
@@ -142,8 +145,9 @@ func Write(w io.Writer, t *Tree) error {
 		Arch    string `json:"arch"`
 		Layers  int    `json:"layers"`
 		RPMDB   RPMDB  `json:"rpmdb"`
+		Image   string `json:"image,omitempty"`
 		Glibc   string `json:"glibc,omitempty"`
-	}{t.Schema, t.Label, t.Release, t.Arch, t.Layers, t.RPMDB, t.Glibc})
+	}{t.Schema, t.Label, t.Release, t.Arch, t.Layers, t.RPMDB, t.Image, t.Glibc})
 	if err != nil {
 		return fmt.Errorf("writing tree: %w", err)
 	}

@@ -15,12 +15,14 @@ const Schema = 1
 
 // Tree is tree.json.
 type Tree struct {
-	Schema   int       `json:"schema"`
-	Label    string    `json:"label"`
-	Release  string    `json:"release"`
-	Arch     string    `json:"arch"`
-	Layers   int       `json:"layers"` // number of layers, base layers included; the newest is Layers-1
-	RPMDB    RPMDB     `json:"rpmdb"`
+	Schema  int    `json:"schema"`
+	Label   string `json:"label"`
+	Release string `json:"release"`
+	Arch    string `json:"arch"`
+	Layers  int    `json:"layers"` // number of layers, base layers included; the newest is Layers-1
+	RPMDB   RPMDB  `json:"rpmdb"`
+	// Image is the digest of an image of others that the first layer of the tree stands for; "" if all layers are ours.
+	Image    string    `json:"image,omitempty"`
 	Glibc    string    `json:"glibc,omitempty"` // how the image's C library calls itself: "(GNU libc) stable release version 2.34"
 	Packages []Package `json:"packages"`        // by NEVRA, bytewise
 	Entries  []*Entry  `json:"entries"`         // by Path, bytewise
@@ -44,6 +46,15 @@ type Package struct {
 	SizeBytes  int64  `json:"size_bytes"` // of its regular files in the image
 	License    string `json:"license,omitempty"`
 	SourceRPM  string `json:"source_rpm,omitempty"`
+	// Foreign is set for packages that an image of others brings.
+	Foreign *ForeignPackage `json:"foreign,omitempty"`
+}
+
+// ForeignPackage says where the stored header of a package is kept, which goes into the database of every image on top as it is.
+type ForeignPackage struct {
+	Number uint32 `json:"number"` // of the header in the image's database
+	Offset int64  `json:"offset"` // into the file with all headers
+	Size   int64  `json:"size"`
 }
 
 // File states: the digits of RPMTAG_FILESTATES as rpm itself stores them (rpm: include/rpm/rpmfiles.h, rpmfileState), and

@@ -42,6 +42,9 @@ func MainFiles() []string { return []string{sqliteName, ndbPackages, bdbPackages
 // SQLiteLog is the name of the file beside rpmdb.sqlite that may hold its newest pages.
 const SQLiteLog = sqliteName + "-wal"
 
+// SQLiteJournal is the name of the file beside rpmdb.sqlite that undoes a transaction which was cut off.
+const SQLiteJournal = sqliteName + "-journal"
+
 // Source is the file of a database that holds its headers; see MainFiles.
 type Source struct {
 	io.ReaderAt
