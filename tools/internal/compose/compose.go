@@ -5,7 +5,8 @@
 // account of the image has is an error, and scriptlets are not run but emulated where they are understood, and reported.
 //
 // Order of the steps: files of packages, removals, accounts, what the spec adds, alternatives, identity (os-release, time
-// zone, machine id), CA stores, leavings of scriptlets, removals again, set-user-ID bits, ld.so.cache, file states, package database. The result does not depend on the order of the inputs.
+// zone, machine id), CA stores, leavings of scriptlets, removals again, set-user-ID bits, ld.so.cache, gconv-modules.cache, file
+// states, package database. The result does not depend on the order of the inputs.
 package compose
 
 import (
@@ -97,7 +98,7 @@ func Compose(in *Input) (*Result, error) {
 	}
 	for _, step := range []func() error{
 		c.applyPolicies, c.place, c.readScriptlets, c.removeMatches, c.settleAccounts, c.addContents, c.settleAlternatives,
-		c.settleIdentity, c.settleCATrust, c.dropLeavings, c.removeMatches, c.checkRemovals, c.stripSetID, c.writeLdCache, c.noteIndexes, c.settleStates, c.writeRPMDB,
+		c.settleIdentity, c.settleCATrust, c.dropLeavings, c.removeMatches, c.checkRemovals, c.stripSetID, c.writeLdCache, c.writeGconvCaches, c.noteIndexes, c.settleStates, c.writeRPMDB,
 		c.checkScriptlets,
 	} {
 		if err := step(); err != nil {

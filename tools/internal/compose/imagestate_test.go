@@ -97,3 +97,28 @@ func TestLeavings(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+func TestGconvCache(t *testing.T) {
+	const config = "module X// INTERNAL XSO 1\nmodule INTERNAL X// XSO 1\n"
+	for _, c := range []struct {
+		why  string
+		file rpmtest.File
+		made bool
+	}{
+		{"an empty file", rpmtest.File{Path: "/usr/lib64/gconv/gconv-modules.cache"}, true},
+		{"a ghost", rpmtest.File{Path: "/usr/lib64/gconv/gconv-modules.cache", Flags: 64}, true},
+		{"one that is shipped", rpmtest.File{Path: "/usr/lib64/gconv/gconv-modules.cache", Data: "theirs"}, false},
+		{"none", rpmtest.File{Path: "/usr/lib64/gconv/other"}, false},
+	} {
+		b := image{spec: `"accounts":{},"policies":{}`, pkgs: []rpmtest.Package{{Name: "libc", Files: []rpmtest.File{{Path: "/usr/lib64/gconv/gconv-modules", Data: config}, c.file}}}}.build(t)
+		size := int64(-1)
+		for _, e := range b.Tree.Entries {
+			if e.Path == "/usr/lib64/gconv/gconv-modules.cache" {
+				size = e.SizeBytes
+			}
+		}
+		if (size > 100) != c.made {
+			t.Errorf("%s: a cache of %d bytes", c.why, size)
+		}
+	}
+}
