@@ -12,6 +12,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -175,7 +176,7 @@ func (t *tables) encode() ([]byte, error) {
 	for pair := range t.modules {
 		sets[pair.from], sets[pair.to] = 0, 0
 	}
-	names := sortedKeys(sets)
+	names := slices.Sorted(maps.Keys(sets))
 	names = append([]string{internal}, slices.DeleteFunc(names, func(s string) bool { return s == internal })...)
 	for i, name := range names {
 		sets[name] = i
@@ -250,7 +251,7 @@ func (t *tables) encodeHash(e *encoder, names []string, sets map[string]int) []b
 	size := nextPrime(len(targets)*17/10 + 3)
 	out := make([]byte, 4*size)
 	le := binary.LittleEndian
-	for _, name := range sortedKeys(targets) {
+	for _, name := range slices.Sorted(maps.Keys(targets)) {
 		h := hashOf(name)
 		at, step := h%uint32(size), 1+h%uint32(size-2)
 		for le.Uint16(out[4*at:]) != 0 {
@@ -284,13 +285,4 @@ func nextPrime(n int) int {
 			return n
 		}
 	}
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	out := make([]string, 0, len(m))
-	for k := range m {
-		out = append(out, k)
-	}
-	slices.Sort(out)
-	return out
 }
