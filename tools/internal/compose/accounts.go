@@ -126,12 +126,11 @@ func readIDs(f *IDFile) (*accounts.IDs, error) {
 	return ids, nil
 }
 
+// setSpecAccounts sets what the spec says. Two users of one number would be one to the kernel; two groups of one number are a
+// custom, such as nogroup beside nobody.
 func (c *composer) setSpecAccounts() error {
 	a := &c.spec.Accounts
 	for _, g := range a.Groups {
-		if other := c.db.GroupByID(g.GID); other != "" && other != g.Name {
-			return cli.Hint(fmt.Errorf("accounts: group %s: gid %d is that of group %s", g.Name, g.GID, other), "choose another gid, or drop the accounts of packages and base with replace")
-		}
 		if err := c.db.SetGroup(accounts.Group{Name: g.Name, GID: g.GID, Members: g.Members}); err != nil {
 			return fmt.Errorf("accounts: %w", err)
 		}
