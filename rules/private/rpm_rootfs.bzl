@@ -40,6 +40,12 @@ def _rpm_rootfs_impl(ctx):
             "anchors": _certificates(ctx, "ca_anchors"),
             "distrust": _certificates(ctx, "ca_distrust"),
         }
+    if ctx.attr.scriptlets_replace:
+        spec["scriptlets_replace"] = {
+            scriptlet: _single_file(ctx, target, "scriptlets_replace").path
+            for target, scriptlets in ctx.attr.scriptlets_replace.items()
+            for scriptlet in json.decode(scriptlets)
+        }
     if spec.pop("with_rpmdb"):
         spec["rpmdb"] = {"backend": release.rpmdb_backend, "path": release.rpmdb_path}
     rootfs = build_rootfs(
@@ -47,7 +53,7 @@ def _rpm_rootfs_impl(ctx):
         arch = target_architecture(ctx),
         base = base,
         candidates = RpmClosureInfo(closures = [request.candidates for request in requests]),
-        inputs = ctx.files.files + ctx.files.ca_anchors + ctx.files.ca_distrust + ctx.files.account_ids,
+        inputs = ctx.files.files + ctx.files.ca_anchors + ctx.files.ca_distrust + ctx.files.account_ids + ctx.files.scriptlets_replace,
         release = release,
         requests = [request.request for request in requests],
         spec = spec,
@@ -91,6 +97,7 @@ _rpm_rootfs = rule(
         "check": attr.string(doc = "JSON: fields of check.Spec, or null for no check.", mandatory = True),
         "contents": attr.label_list(doc = "Requests.", providers = [RpmRequestInfo]),
         "files": attr.label_keyed_string_dict(doc = "File -> JSON of compose.File without source.", allow_files = True),
+        "scriptlets_replace": attr.label_keyed_string_dict(doc = "Shell script -> JSON list of the scriptlets it stands for.", allow_files = True),
         "spec": attr.string(doc = "JSON: fields of compose.Spec, and with_rpmdb.", mandatory = True),
     },
     provides = [RootfsInfo],
@@ -131,7 +138,10 @@ def rpm_rootfs(
         timezone = "",
         ld_so_cache = True,
         rpmdb = True,
-        scriptlets = "report",
+        scriptlets = "error",
+        scriptlets_replace = {},
+        scriptlets_run = [],
+        scriptlets_skip = {},
         check = {},
         tags = [],
         testonly = False,
@@ -195,7 +205,12 @@ def rpm_rootfs(
       timezone: name of the time zone that /etc/localtime leads to, such as `Europe/Berlin`. Without it the file is left as it is.
       ld_so_cache: whether to write /etc/ld.so.cache.
       rpmdb: whether the image gets its package database.
-      scriptlets: what to do about a scriptlet that is not covered: `report` or `error`.
+      scriptlets: what to do about a scriptlet that uses what is not known: `error`, or `report`, which leaves it at what it did until
+        there. See rules/docs/scriptlets.md for this and the next three.
+      scriptlets_replace: dict of package, or `package:kind` such as `nginx:post`, to label of a shell script that runs in its place; that
+        of a whole package runs once, in place of its %post.
+      scriptlets_run: packages of which only some files ship (rpm_binary) and whose scriptlets run all the same.
+      scriptlets_skip: dict of package, or `package:kind`, to the reason why its scriptlets need not run.
       check: dict, what the check of the finished tree is told: `allow` (dict of `code:path` to the reason why the finding is right;
         `**` in the path stands for any folders), `shell` (bool: the image is meant to have one), `user` (of the image), `size_budget`
         (bytes). None: no check, for a root filesystem that never ships by itself, only as a base.
@@ -242,6 +257,7 @@ def rpm_rootfs(
         locales = locales,
         man = man,
         pyc = pyc,
+        scriptlets_replace = _by_script(scriptlets_replace),
         setuid = setuid,
         setuid_allow = setuid_allow,
         spec = json.encode({
@@ -255,8 +271,10 @@ def rpm_rootfs(
             "os_release": os_release,
             "remove": remove,
             "scriptlets": scriptlets,
-            "timezone": timezone,
+            "scriptlets_run": scriptlets_run,
+            "scriptlets_skip": scriptlets_skip,
             "symlinks": [{"path": path, "target": target} for path, target in symlinks.items()],
+            "timezone": timezone,
             "with_rpmdb": rpmdb,
         }),
         tags = tags,
@@ -284,3 +302,9 @@ def _check_fields(name, attribute, value):
     unknown = [field for field in value if field not in _FIELDS[attribute]]
     if unknown:
         fail("rpm_rootfs %s: %s has no field %s; its fields are %s" % (name, attribute, ", ".join(unknown), ", ".join(_FIELDS[attribute])))
+
+def _by_script(scriptlets):
+    out = {}
+    for scriptlet, label in scriptlets.items():
+        out.setdefault(label, []).append(scriptlet)
+    return {label: json.encode(sorted(keys)) for label, keys in out.items()}

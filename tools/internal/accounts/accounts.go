@@ -244,33 +244,6 @@ func (db *DB) AddMember(group, user string) error {
 	return nil
 }
 
-// Lock makes the password of a user one that nothing matches, as passwd -l does; it can be taken back.
-func (db *DB) Lock(name string) error {
-	if db.User(name) == nil {
-		return fmt.Errorf("user %s does not exist", name)
-	}
-	if line, ok := db.shadow[name]; ok && !strings.HasPrefix(line, "!") {
-		db.shadow[name] = "!" + line
-	}
-	return nil // without a line it gets a locked one
-}
-
-// RemoveUser takes out a user with its memberships; a group of its own stays.
-func (db *DB) RemoveUser(name string) {
-	db.Users = slices.DeleteFunc(db.Users, func(u User) bool { return u.Name == name })
-	delete(db.shadow, name)
-	for i := range db.Groups {
-		g := &db.Groups[i]
-		g.Members = slices.DeleteFunc(slices.Clone(g.Members), func(m string) bool { return m == name })
-	}
-}
-
-// RemoveGroup takes out a group.
-func (db *DB) RemoveGroup(name string) {
-	db.Groups = slices.DeleteFunc(db.Groups, func(g Group) bool { return g.Name == name })
-	delete(db.passgr, name)
-}
-
 // Merge adds the accounts of other that db lacks, passwords included, and the members of groups that both have.
 func (db *DB) Merge(other *DB) {
 	for _, u := range other.Users {

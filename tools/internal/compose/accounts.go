@@ -20,7 +20,7 @@ const maxShownOwners = 20
 
 // settleAccounts decides the accounts of the image, writes the files and gives every package file its numeric owner.
 func (c *composer) settleAccounts() error {
-	if err := c.loadAccounts(); err != nil {
+	if _, err := c.accountsNow(); err != nil {
 		return err
 	}
 	requests, err := c.sysusers()
@@ -31,30 +31,19 @@ func (c *composer) settleAccounts() error {
 	if err != nil {
 		return err
 	}
-	requests = append(append(requests, provided...), c.want.accounts...)
-	before := map[string]bool{}
-	for _, u := range c.db.Users {
-		before["user "+u.Name] = true
-	}
-	for _, g := range c.db.Groups {
-		before["group "+g.Name] = true
-	}
-	if err := c.setSpecAccounts(); err != nil {
+	if err := c.checkSpecGroups(); err != nil {
 		return err
 	}
-	if err := c.db.Apply(requests); err != nil {
-		if len(cli.Hints(err)) > 0 {
-			return err
-		}
-		return cli.Hint(err, "give the account a fixed id with the accounts attribute")
+	if err := c.db.Apply(append(requests, provided...)); err != nil {
+		return hintAccounts(err)
 	}
 	for _, u := range c.db.Users {
-		if !before["user "+u.Name] {
+		if !c.scripts.shipped["user "+u.Name] {
 			c.report.Accounts = append(c.report.Accounts, ReportAccount{"user", u.Name, u.UID})
 		}
 	}
 	for _, g := range c.db.Groups {
-		if !before["group "+g.Name] {
+		if !c.scripts.shipped["group "+g.Name] {
 			c.report.Accounts = append(c.report.Accounts, ReportAccount{"group", g.Name, g.GID})
 		}
 	}
@@ -62,6 +51,13 @@ func (c *composer) settleAccounts() error {
 		return err
 	}
 	return c.writeAccounts()
+}
+
+func hintAccounts(err error) error {
+	if len(cli.Hints(err)) > 0 {
+		return err
+	}
+	return cli.Hint(err, "give the account a fixed id with the accounts attribute")
 }
 
 // loadAccounts reads the accounts that packages and the base bring: /etc/passwd and its companions, or on Debian, where a
@@ -144,8 +140,12 @@ func (c *composer) setSpecAccounts() error {
 			return fmt.Errorf("accounts: %w", err)
 		}
 	}
-	// A primary group without a name would make ls and rootcheck stumble; the user can name it in one line.
-	for _, u := range a.Users {
+	return nil
+}
+
+// checkSpecGroups: a primary group without a name would make ls and rootcheck stumble; the user can name it in one line.
+func (c *composer) checkSpecGroups() error {
+	for _, u := range c.spec.Accounts.Users {
 		found := false
 		for _, g := range c.db.Groups {
 			found = found || g.GID == u.GID
@@ -210,24 +210,34 @@ func (c *composer) specifiers() (accounts.Specifiers, error) {
 func (c *composer) providedAccounts() ([]accounts.Request, error) {
 	var out []accounts.Request
 	for _, p := range c.own {
-		for _, provide := range p.Index.Provides {
-			name, version, ok := strings.Cut(provide, " = ")
-			kind, _, isCall := strings.Cut(name, "(")
-			if !ok || !isCall || kind != "user" && kind != "group" && kind != "groupmember" {
-				continue
-			}
-			line, err := base64.StdEncoding.DecodeString(version)
-			if err != nil {
-				continue // a version of somebody's own making, which rpm ignores too
-			}
-			requests, err := accounts.ParseSysusers(line)
-			if err != nil {
-				return nil, fmt.Errorf("package %s: provides %s: %q: %w", p.Index.NEVRA, name, line, err)
-			}
-			for _, r := range requests {
-				if !p.partial || p.ownsAs(r) {
-					out = append(out, r)
-				}
+		requests, err := p.provided()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, requests...)
+	}
+	return out, nil
+}
+
+func (p *pkg) provided() ([]accounts.Request, error) {
+	var out []accounts.Request
+	for _, provide := range p.Index.Provides {
+		name, version, ok := strings.Cut(provide, " = ")
+		kind, _, isCall := strings.Cut(name, "(")
+		if !ok || !isCall || kind != "user" && kind != "group" && kind != "groupmember" {
+			continue
+		}
+		line, err := base64.StdEncoding.DecodeString(version)
+		if err != nil {
+			continue // a version of somebody's own making, which rpm ignores too
+		}
+		requests, err := accounts.ParseSysusers(line)
+		if err != nil {
+			return nil, fmt.Errorf("package %s: provides %s: %q: %w", p.Index.NEVRA, name, line, err)
+		}
+		for _, r := range requests {
+			if !p.partial || p.ownsAs(r) {
+				out = append(out, r)
 			}
 		}
 	}
@@ -274,7 +284,9 @@ func (c *composer) settleOwners() error {
 				continue
 			}
 			if e.Layer == c.layer {
-				e.UID, e.GID = uid, gid
+				if !c.scripts.machine.Chowned[path] {
+					e.UID, e.GID = uid, gid
+				}
 			} else if (e.UID != uid || e.GID != gid) && c.isBasePackage(e.Owners[0]) {
 				conflicts = append(conflicts, fmt.Errorf("file conflict: %s: %s and the base: owner %d:%d against %d:%d", path,
 					cl.pkg.Index.NEVRA, uid, gid, e.UID, e.GID))

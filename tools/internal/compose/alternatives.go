@@ -11,46 +11,47 @@ import (
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rootfs"
 )
 
-// settleAlternatives builds the groups from the base's state, the scriptlets and the spec, in this order, and writes links
-// and state files of those that changed.
+// settleAlternatives carries out what the spec says, on what packages and the base registered.
 func (c *composer) settleAlternatives() error {
-	if len(c.want.alternatives) == 0 && len(c.spec.Alternatives) == 0 {
+	for i := range c.spec.Alternatives {
+		a := &c.spec.Alternatives[i]
+		err := c.changeAlternative(a.Name, func(layout string, groups map[string]*alternatives.Group) error {
+			return c.applyAlternative(layout, groups, a)
+		})
+		if err != nil {
+			return fmt.Errorf("alternatives: %w", err)
+		}
+	}
+	return nil
+}
+
+// scriptAlternative is one command line of a scriptlet.
+func (c *composer) scriptAlternative(op *alternatives.Operation) error {
+	if op.Kind == alternatives.OpInstall && c.fs.Stat(op.Install.Choice.Path) == nil {
+		c.report.Notes = append(c.report.Notes, fmt.Sprintf("alternative %s: %s is not in the image", op.Name, op.Install.Choice.Path))
 		return nil
 	}
+	return c.changeAlternative(op.Name, func(layout string, groups map[string]*alternatives.Group) error {
+		return applyOperation(layout, groups, op)
+	})
+}
+
+// changeAlternative reads the groups, applies a change to one, and writes its links and its state file.
+func (c *composer) changeAlternative(name string, change func(string, map[string]*alternatives.Group) error) error {
 	layout := c.alternativesLayout()
 	groups, err := c.loadAlternatives(layout)
 	if err != nil {
 		return err
 	}
-	before := map[string][]alternatives.SlaveLink{}
-	for name, g := range groups {
-		before[name] = slices.Clone(g.Slaves)
+	var before []alternatives.SlaveLink
+	if g := groups[name]; g != nil {
+		before = slices.Clone(g.Slaves)
 	}
-	changed := map[string]bool{}
-	for i := range c.want.alternatives {
-		op := &c.want.alternatives[i]
-		if op.Kind == alternatives.OpInstall && c.fs.Stat(op.Install.Choice.Path) == nil {
-			c.report.Notes = append(c.report.Notes, fmt.Sprintf("alternative %s: %s is not in the image", op.Name, op.Install.Choice.Path))
-			continue
-		}
-		if err := applyOperation(layout, groups, op); err != nil {
-			return err
-		}
-		changed[op.Name] = true
+	if err := change(layout, groups); err != nil {
+		return err
 	}
-	for i := range c.spec.Alternatives {
-		a := &c.spec.Alternatives[i]
-		if err := c.applyAlternative(layout, groups, a); err != nil {
-			return fmt.Errorf("alternatives: %w", err)
-		}
-		changed[a.Name] = true
-	}
-	for _, name := range sortedKeys(changed) {
-		if g := groups[name]; g != nil {
-			if err := c.writeAlternative(layout, g, append(before[name], g.Slaves...)); err != nil {
-				return err
-			}
-		}
+	if g := groups[name]; g != nil {
+		return c.writeAlternative(layout, g, append(before, g.Slaves...))
 	}
 	return nil
 }
@@ -104,13 +105,14 @@ func (c *composer) applyAlternative(layout string, groups map[string]*alternativ
 	return nil
 }
 
-// alternativesLayout tells the layout from the spec, or from the program and the state directory that the image has.
+// alternativesLayout tells the layout from the spec, or from the program and the state directory that the image has, or will have
+// when all packages are in place.
 func (c *composer) alternativesLayout() string {
 	if c.spec.AlternativesLayout != "" {
 		return c.spec.AlternativesLayout
 	}
 	for _, sign := range []string{"/var/lib/dpkg", "/etc/debian_version", "/usr/bin/dpkg"} {
-		if c.fs.Stat(sign) != nil {
+		if c.claims[sign] != nil || c.fs.Stat(sign) != nil {
 			return alternatives.Dpkg
 		}
 	}
@@ -170,7 +172,7 @@ func (c *composer) writeAlternative(layout string, g *alternatives.Group, slaves
 		}
 	}
 	if current := g.Current(); current != nil {
-		c.report.Alternatives = append(c.report.Alternatives, ReportChoice{g.Name, current.Path, g.Manual})
+		c.report.chose(ReportChoice{g.Name, current.Path, g.Manual})
 	}
 	data, err := g.Encode(layout)
 	if err != nil {

@@ -16,13 +16,16 @@ var trustSources = []string{"/usr/share/ca-certificates", "/usr/local/share/ca-c
 // settleCATrust makes the stores that the packages' own update-ca-certificates or update-ca-trust would make.
 func (c *composer) settleCATrust() error {
 	want := c.spec.CATrust
+	if want == nil && c.scripts.caTrust {
+		want = &CATrust{}
+	}
 	if want == nil {
 		return nil
 	}
 	if len(want.Anchors)+len(want.Distrust)+len(want.Formats) == 0 && !c.isNew(trustSources) {
 		return nil // the base has made them
 	}
-	if err := c.updateCATrust(); err != nil {
+	if err := c.updateCATrust(want); err != nil {
 		return fmt.Errorf("ca_trust: %w", err)
 	}
 	return nil
@@ -40,18 +43,22 @@ func (c *composer) isNew(dirs []string) bool {
 	return false
 }
 
-func (c *composer) updateCATrust() error {
-	o := catrust.Options{Layout: c.spec.CATrust.Layout, Formats: c.spec.CATrust.Formats, Time: c.spec.SourceDateEpoch}
+func (c *composer) updateCATrust(want *CATrust) error {
+	o := catrust.Options{Layout: want.Layout, Formats: want.Formats, Time: c.spec.SourceDateEpoch}
 	var err error
-	if o.Anchors, err = readExtras(c.spec.CATrust.Anchors); err != nil {
+	if o.Anchors, err = readExtras(want.Anchors); err != nil {
 		return err
 	}
-	if o.Distrusted, err = readExtras(c.spec.CATrust.Distrust); err != nil {
+	if o.Distrusted, err = readExtras(want.Distrust); err != nil {
 		return err
 	}
 	r, err := catrust.Update(c.view(), o)
 	if err != nil {
 		return err
+	}
+	if r.Trusted == 0 && c.spec.CATrust == nil {
+		c.report.Notes = append(c.report.Notes, "ca_trust: scriptlets ask for the stores, but no authority is there")
+		return nil
 	}
 	if r.Trusted == 0 {
 		return cli.Hint(fmt.Errorf("no authority that may vouch for servers is left"), "add the package ca-certificates to the contents, or certificates to ca_anchors")

@@ -2,11 +2,11 @@
 //
 // It follows rpm's own rules for a first installation (which files are laid down, which states the package database gets,
 // what is a conflict), with two differences that make images correct instead of silently wrong: a file owner that no
-// account of the image has is an error, and scriptlets are not run but emulated where they are understood, and reported.
+// account of the image has is an error, and a scriptlet that uses what is not known stops the build.
 //
-// Order of the steps: files of packages, removals, accounts, what the spec adds, alternatives, identity (os-release, time
-// zone, machine id), CA stores, leavings of scriptlets, removals again, set-user-ID bits, ld.so.cache, gconv-modules.cache, file
-// states, package database. The result does not depend on the order of the inputs.
+// Order of the steps: files of packages with their scriptlets (see transact), removals, accounts, what the spec adds,
+// alternatives, identity (os-release, time zone, machine id), CA stores, leavings of scriptlets, removals again, set-user-ID
+// bits, ld.so.cache, gconv-modules.cache, file states, package database. The result does not depend on the order of the inputs.
 package compose
 
 import (
@@ -72,7 +72,8 @@ type composer struct {
 	// dirLinks are paths of ghost links to directories that files lie beyond.
 	dirLinks map[string]bool
 	db       *accounts.DB
-	want     wanted // what scriptlets ask for
+	laid     map[string]bool // paths of claims that are in the tree
+	scripts  scripts
 	hits     map[string]int
 	glibc    string
 	report   *Report
@@ -89,7 +90,7 @@ func (c claim) file() *pkgindex.File { return &c.pkg.Index.Files[c.i] }
 
 // Compose builds the image.
 func Compose(in *Input) (*Result, error) {
-	c := &composer{in: in, spec: in.Spec, before: map[string]rootfs.Entry{}, hits: map[string]int{}, lower: map[int]*rootfs.LayerFiles{}}
+	c := &composer{in: in, spec: in.Spec, before: map[string]rootfs.Entry{}, hits: map[string]int{}, laid: map[string]bool{}, lower: map[int]*rootfs.LayerFiles{}}
 	defer c.closeLayers()
 	c.report = newReport(in.Spec)
 	c.report.Cut = append(c.report.Cut, in.Selection.Cut...)
@@ -97,9 +98,9 @@ func Compose(in *Input) (*Result, error) {
 		return nil, err
 	}
 	for _, step := range []func() error{
-		c.applyPolicies, c.place, c.readScriptlets, c.removeMatches, c.settleAccounts, c.addContents, c.settleAlternatives,
-		c.settleIdentity, c.settleCATrust, c.dropLeavings, c.removeMatches, c.checkRemovals, c.stripSetID, c.writeLdCache, c.writeGconvCaches, c.noteIndexes, c.settleStates, c.writeRPMDB,
-		c.checkScriptlets,
+		c.applyPolicies, c.place, c.transact, c.removeMatches, c.settleAccounts, c.addContents, c.settleAlternatives,
+		c.settleIdentity, c.settleCATrust, c.dropLeavings, c.removeMatches, c.checkRemovals, c.stripSetID, c.writeLdCache,
+		c.writeGconvCaches, c.noteIndexes, c.settleStates, c.writeRPMDB,
 	} {
 		if err := step(); err != nil {
 			return nil, fmt.Errorf("composing %s: %w", c.spec.Label, err)

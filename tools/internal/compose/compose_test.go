@@ -191,7 +191,7 @@ func TestErrors(t *testing.T) {
 		{"an alternative nobody registers", `"accounts":{},"policies":{},"alternatives":[{"name":"a","path":"/b","set":true}]`, nil, "alternative a: no package registers it", ""},
 		{"links that lead through each other", "", []rpmtest.Package{{Name: "p", Files: []rpmtest.File{{Path: "/a", Link: "b"}, {Path: "/b", Link: "a"}, {Path: "/a/x"}}}}, "more than 40 symbolic links", ""},
 		{"a scriptlet under the policy error", `"accounts":{},"policies":{},"scriptlets":"error"`, []rpmtest.Package{{Name: "p", Scriptlets: []rpmtest.Scriptlet{{Kind: "post", Body: "frobnicate --all"}}}},
-			"scriptlet post of p-1-1.x86_64: not covered: command frobnicate", "leave the package out"},
+			"scriptlet post of p-1-1.x86_64: not covered: line 1: frobnicate --all: the command frobnicate is not known", "leave the package out"},
 		{"uids that collide", `"policies":{},"accounts":{"users":[{"name":"u","uid":48,"gid":48}],"groups":[{"name":"u","gid":48}]}`,
 			[]rpmtest.Package{{Name: "p", Scriptlets: []rpmtest.Scriptlet{{Kind: "pre", Body: "useradd -r -u 48 -g u apache"}}}}, "adding user apache: uid 48 is that of user u", "fixed id"},
 		{"an unknown database", `"accounts":{},"policies":{},"rpmdb":{"backend":"mysql","path":"/var/lib/rpm"}`, nil, `unknown backend "mysql"`, ""},
@@ -398,23 +398,6 @@ var/lib/alternatives/editor 0644 0:0 <129 bytes>`)
 	}
 }
 
-func TestScriptletReport(t *testing.T) {
-	b := image{spec: `"accounts":{},"policies":{},"ca_trust":{}`, pkgs: []rpmtest.Package{{Name: "p", Scriptlets: []rpmtest.Scriptlet{
-		{Kind: "pre", Body: "groupadd -r $(cat /x)\nfor i in a; do touch $i; done"}, {Kind: "post", Body: "/sbin/ldconfig; update-ca-trust || :\n[ -x /x ] && systemctl daemon-reload >/dev/null 2>&1 || true"},
-		{Kind: "preun", Body: "rm -rf /"}, {Kind: "posttrans", Program: []string{"<lua>"}, Body: "posix.symlink('a', 'b')"},
-	}}}}.build(t)
-	var got []string
-	for _, s := range b.Report.Scriptlets {
-		got = append(got, strings.TrimSpace(s.Kind+": "+s.Status+" "+strings.Join(s.Detail, "; ")))
-	}
-	slices.Sort(got)
-	wantLines(t, "report", strings.Join(got, "\n"), `
-post: emulated
-posttrans: not covered program <lua>
-pre: not covered loops, cases or functions; groupadd -r : depends on what only a shell knows; command touch
-preun: skipped runs only when a package is removed`)
-}
-
 // TestDeterminism gives the packages in another order: not a byte may differ.
 func TestDeterminism(t *testing.T) {
 	im := image{spec: `"accounts":{},"policies":{},"ld_so_cache":true,"rpmdb":{"backend":"sqlite","path":"/var/lib/rpm"}`, pkgs: []rpmtest.Package{
@@ -451,51 +434,6 @@ func TestDamagedPayload(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "writing layer: /f: copying its contents: sha256 ") {
 		t.Errorf("got %v", err)
 	}
-}
-
-func TestParseShell(t *testing.T) {
-	for _, c := range []struct{ why, script, want string }{
-		{"lists, pipes and groups", "a 1; b 2 && c 3 || { d 4; } | (e 5)", "a 1|b 2|c 3|d 4|e 5"},
-		{"quotes, escapes and line ends", "a 'x y' \"z w\" q\\ r \\\n s # comment", "a x y z w q r s"},
-		{"redirections are no words", "a 2>/dev/null >&2 < in b >> out", "a b"},
-		{"variables of the script", "X=1\nY=\"$X 2\"\na $X ${Y} $1", "a 1 1 2 1"},
-		{"unknown variables", "a $HOME", "a ?"},
-		{"command substitutions", "a $(b $(c)) `d`", "a ?"},
-		{"conditions", "if [ -x /a ]; then b; elif ! c; then d; else e; fi", "[ -x /a ]|b|c|d|e"},
-		{"here documents", "a <<EOF\nb c\nEOF\nd", "a|d"},
-		{"loops", "for i in 1 2; do a; done", "a!"},
-		{"unclosed quotes", "a 'b", "a ?"},
-	} {
-		commands, compound := parseShell(c.script)
-		var got []string
-		for _, cmd := range commands {
-			s := strings.TrimSpace(cmd.String())
-			if cmd.unclear {
-				s += " ?"
-			}
-			got = append(got, s)
-		}
-		s := strings.Join(got, "|")
-		if compound {
-			s += "!"
-		}
-		if s != c.want {
-			t.Errorf("%s: got %q, want %q", c.why, s, c.want)
-		}
-	}
-}
-
-func FuzzParseShell(f *testing.F) {
-	f.Add("if [ $1 = 1 ]; then useradd -r \"$X\" `x` $(y) || :; fi <<E\nE\n")
-	f.Add("case x in a) b;; esac; for i in 'a")
-	f.Fuzz(func(t *testing.T, script string) {
-		commands, _ := parseShell(script)
-		for _, c := range commands {
-			if len(c.words) == 0 {
-				t.Fatal("a command without words")
-			}
-		}
-	})
 }
 
 func FuzzReadSpec(f *testing.F) {

@@ -14,8 +14,9 @@ import (
 // maxShownConflicts bounds the list of conflicts in an error; two builds of one package conflict in every file.
 const maxShownConflicts = 20
 
-// place finds the canonical path of every file that ships, checks conflicts between the new packages and puts the entries
-// into the tree. Owners are settled later, when the accounts are known.
+// place finds the canonical path of every file that ships, and checks conflicts between the new packages. The transaction puts the
+// entries into the tree, package by package; links to directories that files of others lie beyond are there from the start.
+// Owners are settled later, when the accounts are known.
 func (c *composer) place() error {
 	links, err := c.collectLinks()
 	if err != nil {
@@ -47,12 +48,90 @@ func (c *composer) place() error {
 	if err := conflictError(conflicts); err != nil {
 		return err
 	}
+	return c.layDirLinks(paths)
+}
+
+// layDirLinks puts the links to directories of which a package has a file beyond.
+func (c *composer) layDirLinks(paths []string) error {
+	beyond := map[string]bool{}
+	for _, p := range c.own {
+		for i := range p.Index.Files {
+			if p.states[i] != rootfs.StateNormal {
+				continue
+			}
+			for dir := rootfs.Dir(p.Index.Files[i].Path); dir != "/" && !beyond[dir]; dir = rootfs.Dir(dir) {
+				beyond[dir] = true
+			}
+		}
+	}
 	for _, path := range paths {
-		if err := c.putClaims(path, c.claims[path]); err != nil {
+		if cl := c.claims[path]; len(cl) > 0 && cl[0].file().Type == pkgindex.TypeSymlink && beyond[cl[0].file().Path] {
+			if err := c.layClaims(path); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// lay puts the files of one package into the tree, but for those that another one has brought already.
+func (c *composer) lay(p *pkg) error {
+	var paths []string
+	for i, path := range p.paths {
+		if p.states[i] == rootfs.StateNormal && path != "" && !c.laid[path] {
+			paths = append(paths, path)
+		}
+	}
+	sort.Strings(paths)
+	for _, path := range paths {
+		if err := c.layClaims(path); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// layClaims puts what packages have at a path. A scriptlet may have made a link of one of its parents since.
+func (c *composer) layClaims(path string) error {
+	claims := c.claims[path]
+	if len(claims) == 0 || c.laid[path] {
+		return nil
+	}
+	c.laid[path] = true
+	real, err := c.fs.Canonical(path)
+	if err != nil {
+		return fmt.Errorf("package %s: %w", claims[0].pkg.Index.NEVRA, err)
+	}
+	if real != path {
+		if c.claims[real] != nil {
+			return conflictError([]error{fmt.Errorf("file conflict: %s and %s: a link that a scriptlet made leads from one to the other", path, real)})
+		}
+		delete(c.claims, path)
+		c.claims[real], c.laid[real] = claims, true
+		for _, cl := range claims {
+			cl.pkg.paths[cl.i] = real
+		}
+	}
+	return c.putClaims(real, claims)
+}
+
+// layOver puts a file of a package where a scriptlet of the same transaction, or a step that it called for, has made something:
+// rpm replaces it, keeps what lies in a directory, a link to a directory, and a configuration file that must not be replaced.
+func (c *composer) layOver(old, e *rootfs.Entry) error {
+	owners := append(append([]string(nil), old.Owners...), e.Owners...)
+	keep := e.Type == pkgindex.TypeDir && old.Type == pkgindex.TypeSymlink && c.isDir(old.Path) ||
+		e.Type == pkgindex.TypeFile && old.Type == pkgindex.TypeFile && e.Flags&pkgindex.FlagNoReplace != 0 && !accountFiles[e.Path]
+	if keep {
+		old.Owners = owners
+		return nil
+	}
+	e.Owners = owners
+	return c.put(e)
+}
+
+func (c *composer) isDir(path string) bool {
+	e := c.fs.Stat(path)
+	return e != nil && e.Type == pkgindex.TypeDir
 }
 
 // collectLinks returns the targets of all symbolic links of the image by canonical path. The path of a link may itself lead
@@ -269,7 +348,12 @@ func (c *composer) putClaims(path string, claims []claim) error {
 	for _, cl := range claims {
 		e.Owners = append(e.Owners, cl.pkg.Index.NEVRA)
 	}
-	if old := c.fs.Get(path); old != nil {
+	if old := c.fs.Get(path); old != nil && old.Layer == c.layer {
+		if err := c.layOver(old, e); err != nil {
+			return fmt.Errorf("package %s: %w", claims[0].pkg.Index.NEVRA, err)
+		}
+		return nil
+	} else if old != nil {
 		return c.joinBase(old, e, claims)
 	}
 	if err := c.put(e); err != nil {

@@ -32,7 +32,8 @@ func TestEL7(t *testing.T) {
 	}
 	b := &built{}
 	in := &Input{Selection: &selection.Selection{Schema: selection.Schema, Release: "test", Arch: "x86_64"}}
-	in.Spec = spec(t, `"accounts":{},"policies":{},"ca_trust":{},"ld_so_cache":true,"rpmdb":{"backend":"sqlite","path":"/var/lib/rpm"}`)
+	in.Spec = spec(t, `"accounts":{},"policies":{},"ca_trust":{},"ld_so_cache":true,"rpmdb":{"backend":"sqlite","path":"/var/lib/rpm"},`+
+		`"scriptlets_skip":{"openldap:post":"a random password","shared-mime-info:posttrans":"a cache for desktops"}`)
 	for _, name := range rpms {
 		in.Packages = append(in.Packages, unpackFile(t, name))
 		x := in.Packages[len(in.Packages)-1].Index

@@ -3,6 +3,7 @@ package compose
 import (
 	"encoding/json"
 	"io"
+	"slices"
 	"sort"
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
@@ -39,24 +40,27 @@ type ReportPackage struct {
 	Dropped   map[string]int `json:"dropped,omitempty"` // files left out, by policy
 }
 
-// ReportScriptlet says what became of a scriptlet: "emulated", "skipped" or "not covered".
+// ReportScriptlet says what became of a scriptlet: "run", "emulated" (its program is one of ours), "replaced", "skipped" or "not
+// covered".
 type ReportScriptlet struct {
-	Package string   `json:"package"`
-	Kind    string   `json:"kind"`
-	Program string   `json:"program"`
-	Status  string   `json:"status"`
-	Detail  []string `json:"detail,omitempty"`
+	Package  string   `json:"package"`
+	Kind     string   `json:"kind"`
+	Program  string   `json:"program"`
+	Status   string   `json:"status"`
+	ExitCode int      `json:"exit_code,omitempty"` // a warning, as for rpm; the output goes with it
+	Output   string   `json:"output,omitempty"`    // the end of what it printed
+	Runs     int      `json:"runs,omitempty"`      // of triggers that several packages set off
+	Detail   []string `json:"detail,omitempty"`    // why it was skipped or is not covered; commands without effect in an image
+	Created  []string `json:"created,omitempty"`   // paths
+	Changed  []string `json:"changed,omitempty"`
+	Removed  []string `json:"removed,omitempty"`
 }
 
-// uncovered notes why, once.
-func (s *ReportScriptlet) uncovered(why string) {
-	s.Status = "not covered"
-	for _, d := range s.Detail {
-		if d == why {
-			return
-		}
+// note adds a detail, once.
+func (s *ReportScriptlet) note(why string) {
+	if !slices.Contains(s.Detail, why) {
+		s.Detail = append(s.Detail, why)
 	}
-	s.Detail = append(s.Detail, why)
 }
 
 // ReportAccount is an account that the composition made.
@@ -71,6 +75,12 @@ type ReportChoice struct {
 	Name   string `json:"name"`
 	Path   string `json:"path"`
 	Manual bool   `json:"manual,omitempty"`
+}
+
+// chose notes the choice of a group, the last one.
+func (r *Report) chose(c ReportChoice) {
+	r.Alternatives = slices.DeleteFunc(r.Alternatives, func(o ReportChoice) bool { return o.Name == c.Name })
+	r.Alternatives = append(r.Alternatives, c)
 }
 
 func newReport(s *Spec) *Report {
@@ -112,6 +122,8 @@ func (r *Report) finish(t *rootfs.Tree, layer *rootfs.Layer) {
 	sort.Strings(r.Replaced)
 	sort.Strings(r.Stripped)
 	sort.Strings(r.Notes)
+	r.Notes = slices.Compact(r.Notes)
+	sort.Slice(r.Alternatives, func(i, j int) bool { return r.Alternatives[i].Name < r.Alternatives[j].Name })
 	sort.Slice(r.Accounts, func(i, j int) bool {
 		a, b := r.Accounts[i], r.Accounts[j]
 		return a.Kind+" "+a.Name < b.Kind+" "+b.Name

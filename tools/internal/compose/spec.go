@@ -43,7 +43,13 @@ type Spec struct {
 	OSRelease  map[string]string `json:"os_release,omitempty"`
 	Timezone   string            `json:"timezone,omitempty"`    // such as "Europe/Berlin"; absent: /etc/localtime is left as it is
 	LDSOCache  bool              `json:"ld_so_cache,omitempty"` // write /etc/ld.so.cache
-	Scriptlets string            `json:"scriptlets,omitempty"`  // "report" (default) or "error": what to do about scriptlets not covered
+	Scriptlets string            `json:"scriptlets,omitempty"`  // "error" (default) or "report": what to do about scriptlets not covered
+	// ScriptletsSkip says of packages, or with "NAME:KIND" of single scriptlets, why they do not run; ScriptletsReplace has shell
+	// scripts of the user's, paths on the host, that run in their place: that of a whole package once, in place of its %post.
+	ScriptletsSkip    map[string]string `json:"scriptlets_skip,omitempty"`
+	ScriptletsReplace map[string]string `json:"scriptlets_replace,omitempty"`
+	// ScriptletsRun names packages of which only some files ship and whose scriptlets run all the same.
+	ScriptletsRun []string `json:"scriptlets_run,omitempty"`
 }
 
 // RPMDB says where the package database goes.
@@ -209,6 +215,14 @@ func (s *Spec) check() error {
 	}
 	if err := oneOf("scriptlets", s.Scriptlets, "report", "error"); err != nil {
 		return err
+	}
+	for key, reason := range s.ScriptletsSkip {
+		if reason == "" {
+			return fmt.Errorf("scriptlets_skip: %s: a reason must be given", key)
+		}
+		if s.ScriptletsReplace[key] != "" {
+			return fmt.Errorf("scriptlets_skip: %s: it is in scriptlets_replace too", key)
+		}
 	}
 	if err := oneOf("alternatives_layout", s.AlternativesLayout, "dpkg", "chkconfig"); err != nil {
 		return err

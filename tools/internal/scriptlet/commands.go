@@ -23,15 +23,16 @@ func init() {
 		"nice": wrapper, "ionice": wrapper, "nohup": wrapper, "setsid": wrapper, "timeout": wrapper, "stdbuf": wrapper,
 		"sh": shellCommand, "bash": shellCommand, "dash": shellCommand, "ldconfig": ldconfig, "getent": getent,
 		"groupadd": accountCommand, "useradd": accountCommand, "addgroup": accountCommand, "adduser": accountCommand,
-		"usermod": usermod, "groupmod": groupmod, "gpasswd": gpasswd, "groupmems": gpasswd, "passwd": passwd, "chsh": usermod,
-		"userdel": accountDelete, "groupdel": accountDelete, "systemd-sysusers": sysusers, "systemd-tmpfiles": tmpfiles,
+		"usermod": accountCommand, "groupmod": groupmod, "gpasswd": accountCommand, "passwd": passwd, "userdel": accountCommand,
+		"groupdel": accountCommand, "systemd-sysusers": sysusers, "systemd-tmpfiles": tmpfiles,
 		"systemctl": systemctl, "systemd-update-helper": updateHelper, "systemd-machine-id-setup": machineID,
 		"update-alternatives": alternativesCommand, "alternatives": alternativesCommand, "update-ca-trust": caTrust,
 		"update-ca-certificates": caTrust, "ca-legacy": caLegacy, "update-crypto-policies": cryptoPolicies, "install-info": installInfo,
-		"iconvconfig": leftAsShipped, "iconvconfig.x86_64": leftAsShipped, "iconvconfig.aarch64": leftAsShipped,
+		"iconvconfig": iconvconfig, "iconvconfig.x86_64": iconvconfig, "iconvconfig.aarch64": iconvconfig,
 		"build-locale-archive": leftAsShipped, "glibc_post_upgrade": glibcPostUpgrade, "glibc_post_upgrade.x86_64": glibcPostUpgrade,
 		"glibc_post_upgrade.aarch64": glibcPostUpgrade, "chkconfig": chkconfig, "selinuxenabled": selinuxOff, "sestatus": selinuxOff,
-		"getenforce": getenforce, "deb-systemd-helper": systemctlLater,
+		"getenforce": getenforce, "deb-systemd-helper": systemctlLater, "sln": sln, "rpm": rpmEval,
+		"gio-querymodules": gioModules, "gio-querymodules-64": gioModules,
 	}
 	for _, name := range noEffect {
 		commands[name] = nothing
@@ -42,15 +43,16 @@ func init() {
 var noEffect = []string{"restorecon", "fixfiles", "semodule", "semanage", "setsebool", "load_policy", "chcon", "udevadm", "journalctl", "dbus-send",
 	"killall", "pkill", "systemd-sysctl", "sysctl", "service", "invoke-rc.d", "deb-systemd-invoke", "telinit", "systemd-hwdb", "busctl",
 	"gdbus", "depmod", "dracut", "kernel-install", "sleep", "sync", "wall", "logger", "pidof", "systemd-run", "systemd-random-seed", "modprobe", "rmmod",
-	"setterm", "systemd-notify", "loginctl", "udevcontrol", "firewall-cmd", "dpkg-trigger", "fuser", "mountpoint", "runlevel", "ulimit"}
+	"setterm", "systemd-notify", "loginctl", "udevcontrol", "firewall-cmd", "dpkg-trigger", "fuser", "mountpoint", "runlevel", "ulimit",
+	"rpmdb_stat", "rpmdb_recover", "db_stat"}
 
 // optional are programs that update an index of the whole image for desktops and documentation. Scripts call them in passing;
 // an image without the program needs no index.
 var optional = map[string]bool{"update-desktop-database": true, "gtk-update-icon-cache": true, "update-mime-database": true,
 	"xmlcatalog": true, "install-catalog": true, "scrollkeeper-update": true, "mkfontdir": true, "mkfontscale": true, "fc-cache": true,
-	"glib-compile-schemas": true, "gio-querymodules": true, "gio-querymodules-64": true, "texhash": true, "mktexlsr": true, "gconftool-2": true,
+	"glib-compile-schemas": true, "texhash": true, "mktexlsr": true, "gconftool-2": true,
 	"newaliases": true, "mandb": true, "systemd-sysv-convert": true, "gtk-query-immodules-2.0-64": true, "gtk-query-immodules-3.0-64": true,
-	"ibus-table-createdb": true, "authselect": true, "matchpathcon": true, "rpmdb_stat": true}
+	"ibus-table-createdb": true, "authselect": true, "matchpathcon": true}
 
 // nothing succeeds and says so in the report.
 func nothing(c *call) int {

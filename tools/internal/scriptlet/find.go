@@ -142,6 +142,17 @@ func (f *findRun) primary() findNode {
 		return func(name string, e *rootfs.Entry, f *findRun) bool { return !n(name, e, f) }
 	case "-true", "-xdev", "-mount", "-noleaf":
 		return always
+	case "-empty":
+		return func(_ string, e *rootfs.Entry, f *findRun) bool {
+			if e.Type == pkgindex.TypeDir {
+				return len(f.c.m.FS.Under(e.Path)) == 0
+			}
+			return e.Type == pkgindex.TypeFile && e.SizeBytes == 0
+		}
+	case "-executable", "-readable", "-writable":
+		return func(_ string, e *rootfs.Entry, _ *findRun) bool {
+			return a != "-executable" || e.Type == pkgindex.TypeDir || e.Mode&0o111 != 0
+		}
 	case "-depth":
 		f.depth = true
 		return always

@@ -1,28 +1,12 @@
 package scriptlet
 
 import (
-	"encoding/base64"
 	"fmt"
 	"strconv"
 	"strings"
 
-	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/accounts"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpm"
 )
-
-// decodeLine reads a sysusers.d line in base64; packages with plain versions of that name have none.
-func decodeLine(version string) (string, bool) {
-	data, err := base64.StdEncoding.DecodeString(version)
-	if err != nil {
-		return "", false
-	}
-	line := strings.TrimRight(string(data), "\x00\n")
-	return line, strings.HasPrefix(line, "u") || strings.HasPrefix(line, "g") || strings.HasPrefix(line, "m")
-}
-
-func parseSysusers(lines []string) ([]accounts.Request, error) {
-	return accounts.ParseSysusers([]byte(strings.Join(lines, "\n")))
-}
 
 // queryFormat expands a format of rpm -q --qf with the header of the package: %{TAG}, and [%{TAG} ...] for arrays.
 func (m *Machine) queryFormat(h *rpm.Header, format string) (string, error) {

@@ -1,9 +1,7 @@
 package scriptlet
 
 import (
-	"fmt"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -128,35 +126,4 @@ func (m *Machine) compare(o *Outcome) {
 func differs(a, b *rootfs.Entry) bool {
 	return a.Type != b.Type || a.Mode != b.Mode || a.UID != b.UID || a.GID != b.GID || a.Link != b.Link || a.SHA256 != b.SHA256 ||
 		a.SizeBytes != b.SizeBytes || a.Caps != b.Caps || a.HardLink != b.HardLink || a.ModTime != b.ModTime && a.Type == pkgindex.TypeFile
-}
-
-// Sysusers makes the accounts that a package asks for in its provides, as rpm does since 4.19: user(NAME) = BASE64, where the
-// version is a line of sysusers.d.
-func (m *Machine) Sysusers(x *pkgindex.Index) error {
-	var lines []string
-	for _, p := range x.Provides {
-		name, version, ok := strings.Cut(p, " = ")
-		if !ok || !strings.HasSuffix(name, ")") {
-			continue
-		}
-		kind, _, _ := strings.Cut(name, "(")
-		if !slices.Contains([]string{"user", "group", "groupmember"}, kind) {
-			continue
-		}
-		if line, ok := decodeLine(version); ok {
-			lines = append(lines, line)
-		}
-	}
-	if len(lines) == 0 {
-		return nil
-	}
-	slices.Sort(lines)
-	requests, err := parseSysusers(slices.Compact(lines))
-	if err != nil {
-		return fmt.Errorf("package %s: provides: %w", x.NEVRA, err)
-	}
-	if err := m.Request(requests); err != nil {
-		return fmt.Errorf("package %s: provides: %w", x.NEVRA, err)
-	}
-	return nil
 }

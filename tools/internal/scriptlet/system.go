@@ -59,7 +59,14 @@ func caLegacy(c *call) int {
 // glibcPostUpgrade is the program of older glibc packages: on a first installation it runs ldconfig and iconvconfig.
 func glibcPostUpgrade(c *call) int {
 	c.m.Later("ld.so.cache")
-	return leftAsShipped(c)
+	c.m.Later("gconv")
+	return 0
+}
+
+// iconvconfig is done once too.
+func iconvconfig(c *call) int {
+	c.m.Later("gconv")
+	return 0
 }
 
 // machineID leaves /etc/machine-id as it is: an image must not have one.
@@ -259,7 +266,7 @@ func cryptoPolicies(c *call) int {
 	return 0
 }
 
-// accountCommand is useradd, groupadd, adduser and addgroup, with the exit codes of shadow-utils.
+// accountCommand is useradd, groupadd and their siblings, with the exit codes of shadow-utils.
 func accountCommand(c *call) int {
 	db, _ := c.accounts()
 	argv, home := []string{c.name}, false
@@ -276,6 +283,10 @@ func accountCommand(c *call) int {
 		return c.unknown("%v", err)
 	}
 	for _, r := range requests {
+		if r.Kind == accounts.WantRemove && db.User(r.Name) == nil || r.Kind == accounts.DropGroup && db.Group(r.Name) == nil {
+			c.errorf("'%s' does not exist", r.Name)
+			return 6
+		}
 		exists := r.Kind == accounts.WantUser && db.User(r.Name) != nil || r.Kind == accounts.WantGroup && db.Group(r.Name) != nil
 		if !exists {
 			continue
@@ -315,6 +326,50 @@ func (c *call) makeHome(name string) int {
 	c.m.change(e, func(x *rootfs.Entry) { x.Mode = 0o700 })
 	for _, x := range append([]*rootfs.Entry{e}, c.m.FS.Under(e.Path)...) {
 		c.m.setOwner(x, u.UID, u.GID)
+	}
+	return 0
+}
+
+// sln is glibc's static ln -s, which replaces what is there.
+func sln(c *call) int {
+	if len(c.args) != 2 {
+		return c.errorf("two paths are needed")
+	}
+	to := c.path(c.args[1])
+	if old := c.m.lstat(to); old != nil {
+		if old.Type == pkgindex.TypeDir {
+			return c.errorf("%s: %v", c.args[1], errIsDir)
+		}
+		_ = c.m.unlink(to)
+	}
+	if err := c.m.symlink(c.args[0], to); err != nil {
+		return c.errorf("%s: %v", c.args[1], err)
+	}
+	return 0
+}
+
+// rpmEval is rpm --eval; the database is not there before all packages are.
+func rpmEval(c *call) int {
+	if len(c.args) != 2 || c.args[0] != "--eval" && c.args[0] != "-E" {
+		return c.unknown("only --eval is known")
+	}
+	v, err := c.m.macros(c.args[1])
+	if err != nil {
+		return c.unknown("%v", err)
+	}
+	fmt.Fprintln(c.out, v)
+	return 0
+}
+
+// gioModules writes no cache where there are no modules, as the program itself.
+func gioModules(c *call) int {
+	for _, dir := range c.args {
+		list, _ := c.m.readDir(c.path(dir))
+		for _, e := range list {
+			if strings.HasSuffix(e.Path, ".so") {
+				return c.unknown("the cache of modules of GIO cannot be made")
+			}
+		}
 	}
 	return 0
 }

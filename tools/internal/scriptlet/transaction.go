@@ -14,6 +14,8 @@ import (
 type Transaction struct {
 	Packages []*Package // new ones, in their order; see Order
 	Base     []*Package
+	// Begin is called before anything else of a package, to make the accounts that its provides ask for.
+	Begin func(*Package)
 	// Lay puts the files of a package into the tree.
 	Lay func(*Package) error
 	// Run runs a script of a package. args are its parameters, files those of a file trigger.
@@ -64,6 +66,7 @@ func (t *Transaction) plain(p *Package, kind string) error {
 }
 
 func (t *Transaction) install(p *Package) error {
+	t.Begin(p)
 	steps := []func() error{
 		func() error { return t.triggers(p, "triggerprein") },
 		func() error { return t.plain(p, "pre") },
