@@ -93,6 +93,7 @@ def _spec_impl(ctx):
         "files": [{"mode": "0600", "path": "/etc/text", "text": "hello\n"}, {"path": "/etc/label", "source": "rules/tests/lock_test.bzl"}],
         "label": "//rules/tests:provider_spec",
         "ld_so_cache": True,
+        "os_release": {},
         "policies": {
             "artifacts": "keep",
             "build_id": "drop",
@@ -117,6 +118,7 @@ def _spec_impl(ctx):
         "scriptlets_skip": {},
         "source_date_epoch": 1700000000,
         "symlinks": [{"path": "/usr/bin/vi", "target": "nvi"}],
+        "timezone": "",
     }, json.decode(spec[0]))
     check = [action.content for action in analysistest.target_actions(env) if action.mnemonic == "FileWrite" and action.outputs.to_list()[0].basename.endswith(".rootcheck_spec.json")]
     asserts.equals(

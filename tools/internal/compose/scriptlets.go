@@ -33,6 +33,9 @@ func (c *composer) transact() error {
 	c.scripts.machine = &scriptlet.Machine{FS: c.fs, Arch: c.spec.Arch, Time: c.spec.SourceDateEpoch, Put: c.put, Read: c.readEntry,
 		Chowned: map[string]bool{}, Backends: scriptlet.Backends{Accounts: c.accountsNow, Request: c.requestAccounts, Change: c.changeAccounts,
 			Alternatives: c.scriptAlternative, Layout: c.alternativesLayout, Later: c.later}}
+	if _, err := c.accountsNow(); err != nil { // those of the base and the spec
+		return err
+	}
 	own, err := c.scriptPackages(c.own)
 	if err != nil {
 		return err
