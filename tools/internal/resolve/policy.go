@@ -27,7 +27,15 @@ func (s *search) prune(candidates []int) []int {
 		return candidates
 	}
 	candidates = s.pruneHeld(candidates)
-	u := s.u
+	out := s.pruneObsoleted(s.u.bestOf(candidates))
+	return s.pruneWanted(out)
+}
+
+// bestOf keeps the best version of each name in the best repository.
+func (u *Universe) bestOf(candidates []int) []int {
+	if len(candidates) < 2 {
+		return candidates
+	}
 	best := u.priority(candidates[0])
 	for _, c := range candidates[1:] {
 		best = min(best, u.priority(c))
@@ -46,8 +54,7 @@ func (s *search) prune(candidates []int) []int {
 		}
 		out = append(out, c)
 	}
-	out = s.pruneObsoleted(out)
-	return s.pruneWanted(out)
+	return out
 }
 
 func (u *Universe) priority(pkg int) int { return u.Repositories[u.Packages[pkg].Repository].Priority }
@@ -192,26 +199,43 @@ func (u *Universe) hasNewer(c int) bool {
 
 // olderProvide marks the candidates that provide an older version of something another candidate provides too.
 func (u *Universe) olderProvide(candidates []int) map[int]bool {
-	newest := map[repomd.ID]evr.EVR{}
-	each := func(visit func(c int, name repomd.ID, e evr.EVR)) {
+	newest := map[repomd.ID]dependency{}
+	each := func(visit func(c int, d dependency)) {
 		for _, c := range candidates {
 			for _, d := range u.deps(c, repomd.Provides) {
-				if d.op == evr.EQ {
-					visit(c, d.name, u.evrs[d.evr])
+				if d.op != 0 {
+					visit(c, d)
 				}
 			}
 		}
 	}
-	each(func(_ int, name repomd.ID, e evr.EVR) {
-		if old, ok := newest[name]; !ok || evr.Compare(old, e) < 0 {
-			newest[name] = e
+	each(func(_ int, d dependency) {
+		if old, ok := newest[d.name]; !ok || u.compareProvides(old, d) < 0 {
+			newest[d.name] = d
 		}
 	})
 	out := map[int]bool{}
-	each(func(c int, name repomd.ID, e evr.EVR) {
-		if evr.Compare(e, newest[name]) < 0 {
+	each(func(c int, d dependency) {
+		if u.compareProvides(d, newest[d.name]) < 0 {
 			out[c] = true
 		}
 	})
 	return out
+}
+
+// compareProvides orders provides of one name by version; what is less than a version is older than it.
+func (u *Universe) compareProvides(a, b dependency) int {
+	if c := evr.Compare(u.evrs[a.evr], u.evrs[b.evr]); c != 0 {
+		return c
+	}
+	rank := func(op evr.Op) int {
+		switch op {
+		case evr.LT:
+			return -1
+		case evr.GT:
+			return 1
+		}
+		return 0
+	}
+	return rank(a.op) - rank(b.op)
 }

@@ -15,6 +15,9 @@ type Options struct {
 	Roots []string
 	// Weak follows Recommends and Supplements too.
 	Weak bool
+	// Best takes the best candidate of each root, by repository and version, or fails, as dnf's option of that name. Without it an
+	// older one is taken when the best cannot be installed.
+	Best bool
 	// Files is called with the paths that only filelists.xml can tell, sorted; it calls Universe.AddFiles. It may be nil.
 	Files func(paths []string) error
 }
@@ -40,6 +43,7 @@ func (u *Universe) resolve(roots []Root, options Options) (*Solution, error) {
 	known := map[string]bool{}
 	for {
 		p := u.newProblem(roots, options.Weak)
+		p.best = options.Best
 		if err := p.build(); err != nil {
 			return nil, err
 		}

@@ -38,6 +38,7 @@ type problem struct {
 	rootsOf [][]int // per root: its candidates
 	choices []int   // clauses with two or more positive literals that are no roots, in the order to look at them
 	weak    bool
+	best    bool
 
 	queued []bool
 	queue  []int
@@ -215,7 +216,11 @@ func (p *problem) candidates(root Root) []int {
 	if name := root.expr.Name; strings.HasPrefix(name, "/") && !repomd.InPrimary(name) {
 		p.paths[name] = true
 	}
-	return slices.DeleteFunc(p.u.meant(root.expr), func(c int) bool { return p.u.Packages[c].Excluded != "" })
+	found := slices.DeleteFunc(p.u.meant(root.expr), func(c int) bool { return p.u.Packages[c].Excluded != "" })
+	if p.best {
+		return p.u.bestOf(found)
+	}
+	return found
 }
 
 // sortChoices fixes the order in which open choices are looked at: by package from last to first, as libsolv's sorted
