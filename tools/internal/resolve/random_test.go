@@ -17,6 +17,7 @@ type testPackage struct {
 	provides, requires, conflicts, obsoletes, recommends, suggests []string
 	supplements, enhances                                          []string
 	files                                                          []string
+	bytes                                                          int64 // installed
 }
 
 // primaryXML writes packages as createrepo_c would.
@@ -29,7 +30,7 @@ func primaryXML(packages []testPackage) string {
 			p.arch = "x86_64"
 		}
 		fmt.Fprintf(&b, `<package type="rpm"><name>%s</name><arch>%s</arch><version epoch="0" ver="%s" rel="%s"/>`+
-			`<checksum type="sha256" pkgid="YES">%064x</checksum><location href="%d.rpm"/><format>`, p.name, p.arch, version, release, i+1, i)
+			`<checksum type="sha256" pkgid="YES">%064x</checksum><size package="1" installed="%d"/><location href="%d.rpm"/><format>`, p.name, p.arch, version, release, i+1, p.bytes, i)
 		lists := []struct {
 			tag  string
 			deps []string

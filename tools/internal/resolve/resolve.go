@@ -18,6 +18,10 @@ type Options struct {
 	// Best takes the best candidate of each root, by repository and version, or fails, as dnf's option of that name. Without it an
 	// older one is taken when the best cannot be installed.
 	Best bool
+	// Policy is DNF when empty.
+	Policy Policy
+	// Budget bounds the search of policy Smallest, in conflicts; 0 is DefaultBudget.
+	Budget int
 	// Files is called with the paths that only filelists.xml can tell, sorted; it calls Universe.AddFiles. It may be nil.
 	Files func(paths []string) error
 }
@@ -27,6 +31,7 @@ type Solution struct {
 	Universe *Universe
 	Packages []int // sorted indices into Universe.Packages
 	Roots    []int // the package that stands for each root of the options, in their order
+	Size     *Size // of policy Smallest, else nil
 }
 
 // Resolve computes the packages to install. An error explains every root that is unknown, or why the roots do not fit
@@ -56,7 +61,11 @@ func (u *Universe) resolve(roots []Root, options Options) (*Solution, error) {
 		if err := p.checkRoots(); err != nil {
 			return nil, err
 		}
-		return p.solve()
+		sol, err := p.solve()
+		if err == nil && options.Policy == Smallest {
+			return u.smallest(roots, options, sol)
+		}
+		return sol, err
 	}
 }
 
@@ -89,15 +98,22 @@ func (p *problem) solve() (*Solution, error) {
 		}
 	}
 	slices.Sort(sol.Packages)
-	for _, candidates := range p.rootsOf {
+	sol.Roots = rootPackages(p.rootsOf, sol.Packages)
+	return sol, nil
+}
+
+// rootPackages returns the package that stands for each root.
+func rootPackages(rootsOf [][]int, packages []int) []int {
+	var out []int
+	for _, candidates := range rootsOf {
 		for _, c := range candidates {
-			if p.sat.value(lit(c+1)) == 1 {
-				sol.Roots = append(sol.Roots, c)
+			if _, in := slices.BinarySearch(packages, c); in {
+				out = append(out, c)
 				break
 			}
 		}
 	}
-	return sol, nil
+	return out
 }
 
 // Names returns the names of the packages of a solution, sorted.

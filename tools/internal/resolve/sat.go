@@ -179,14 +179,21 @@ func (s *sat) undo(target int) {
 }
 
 // learn turns a conflict above level 1 into a clause, returns to the level where it forces a literal, and asserts it.
-func (s *sat) learn(conflict int) {
+func (s *sat) learn(conflict int) { s.learnFrom(conflict, s.clause(conflict)) }
+
+// learnFrom is learn for a clause of false literals, of which one at least is of the current level. It need not be one of the clauses:
+// conflict is -1 then, and what is learned cannot be explained.
+func (s *sat) learnFrom(conflict int, clause []lit) {
 	seen := make(map[int]bool)
-	proof := []int{conflict}
+	proof := []int{}
+	if conflict >= 0 {
+		proof = append(proof, conflict)
+	}
 	learned := []lit{0}
 	open, at := 0, len(s.trail)-1
 	now := s.current()
-	for from := conflict; ; {
-		for _, l := range s.clause(from) {
+	for {
+		for _, l := range clause {
 			v := l.variable()
 			if seen[v] || s.value(l) != -1 {
 				continue
@@ -208,7 +215,8 @@ func (s *sat) learn(conflict int) {
 		if open == 0 {
 			break
 		}
-		from = int(s.cause[s.trail[at].variable()])
+		from := int(s.cause[s.trail[at].variable()])
+		clause = s.clause(from)
 		proof = append(proof, from)
 		at--
 	}
