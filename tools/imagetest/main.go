@@ -120,6 +120,7 @@ func (t *tester) all() error {
 		{"skopeo inspect", t.skopeo},
 		{"rpm -qa equals the lock", t.rpmList},
 		{"rpm -V is silent", t.rpmVerify},
+		{"ld.so.cache equals that of ldconfig", t.ldconfig},
 		{"no shell", t.noShell},
 	}
 	for i, step := range steps {
