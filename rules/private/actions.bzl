@@ -21,7 +21,7 @@ def show_label(label):
     text = str(label)
     return text.removeprefix("@@") if text.startswith("@@//") else text
 
-def build_rootfs(ctx, *, arch, release, requests, candidates, base, spec, inputs):
+def build_rootfs(ctx, *, arch, release, requests, candidates, base, spec, inputs, provided = []):
     """Declares the actions that make one layer.
 
     Args:
@@ -33,6 +33,7 @@ def build_rootfs(ctx, *, arch, release, requests, candidates, base, spec, inputs
       base: RootfsInfo of the root filesystem to build on, or None.
       spec: dict, the fields of compose.Spec that the caller decides.
       inputs: list of File, what spec names.
+      provided: list of RpmInfo, packages that are registered but not shipped.
 
     Returns:
       RootfsInfo.
@@ -70,6 +71,10 @@ def build_rootfs(ctx, *, arch, release, requests, candidates, base, spec, inputs
         if base.foreign:
             args.add(base.foreign.headers, format = "--base-foreign=%s")
             direct.append(base.foreign.headers)
+    for rpm in provided:
+        args.add(rpm.index, format = "--provided-index=%s")
+        args.add(rpm.header, format = "--provided-header=%s")
+        direct.extend([rpm.index, rpm.header])
     args.add(layer, format = "--layer=%s")
     args.add(tree, format = "--tree=%s")
     args.add(report, format = "--report=%s")
@@ -89,7 +94,7 @@ def build_rootfs(ctx, *, arch, release, requests, candidates, base, spec, inputs
         compressed_layers = (base.compressed_layers if base else ()) + (_compress(ctx, layer),),
         foreign = base.foreign if base else None,
         layers = (base.layers if base else ()) + (layer,),
-        packages = RpmClosureInfo(closures = [candidates] + ([base.packages] if base else [])),
+        packages = RpmClosureInfo(closures = [candidates] + ([base.packages] if base else []), rpms = provided),
         release = release,
         reports = (base.reports if base else ()) + (report,),
         selections = (base.selections if base else ()) + (selection,),

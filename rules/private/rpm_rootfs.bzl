@@ -1,7 +1,7 @@
 """Declares rpm_rootfs: a macro that encodes nested data for one rule."""
 
 load("//rules:toolchain.bzl", "TOOLCHAIN_TYPE")
-load("//rules/providers:providers.bzl", "RootfsInfo", "RpmClosureInfo", "RpmRequestInfo")
+load("//rules/providers:providers.bzl", "RootfsInfo", "RpmClosureInfo", "RpmInfo", "RpmRequestInfo")
 load(":actions.bzl", "build_rootfs", "check_rootfs", "show_label")
 load(":architectures.bzl", "ARCHITECTURE_ATTRS", "target_architecture")
 load(":policies.bzl", "POLICY_ATTRS", "read_policies")
@@ -48,12 +48,21 @@ def _rpm_rootfs_impl(ctx):
         }
     if spec.pop("with_rpmdb"):
         spec["rpmdb"] = {"backend": release.rpmdb_backend, "path": release.rpmdb_path}
+        if ctx.files.gpg_keys:
+            spec["rpmdb"]["keys"] = [file.path for file in ctx.files.gpg_keys]
+    elif ctx.files.gpg_keys:
+        fail("%s: gpg_keys are entries of the package database, which rpmdb = False leaves out" % show_label(ctx.label))
+    for target in ctx.attr.register_provided:
+        check_same_release(ctx, release, target[RpmInfo].release, target.label)
+        if not target[RpmInfo].nevra:
+            fail("%s: register_provided: package %s is not locked for the target platform in %s" % (show_label(ctx.label), target[RpmInfo].name, release.lock))
     rootfs = build_rootfs(
         ctx,
         arch = target_architecture(ctx),
         base = base,
         candidates = RpmClosureInfo(closures = [request.candidates for request in requests]),
-        inputs = ctx.files.files + ctx.files.ca_anchors + ctx.files.ca_distrust + ctx.files.account_ids + ctx.files.scriptlets_replace,
+        inputs = ctx.files.files + ctx.files.gpg_keys + ctx.files.ca_anchors + ctx.files.ca_distrust + ctx.files.account_ids + ctx.files.scriptlets_replace,
+        provided = [target[RpmInfo] for target in ctx.attr.register_provided],
         release = release,
         requests = [request.request for request in requests],
         spec = spec,
@@ -98,6 +107,8 @@ _rpm_rootfs = rule(
         "contents": attr.label_list(doc = "Requests.", providers = [RpmRequestInfo]),
         "files": attr.label_keyed_string_dict(doc = "File -> JSON of compose.File without source.", allow_files = True),
         "scriptlets_replace": attr.label_keyed_string_dict(doc = "Shell script -> JSON list of the scriptlets it stands for.", allow_files = True),
+        "register_provided": attr.label_list(doc = "Packages.", providers = [RpmInfo]),
+        "gpg_keys": attr.label_list(doc = "Files of public keys.", allow_files = True),
         "spec": attr.string(doc = "JSON: fields of compose.Spec, and with_rpmdb.", mandatory = True),
     },
     provides = [RootfsInfo],
@@ -138,6 +149,8 @@ def rpm_rootfs(
         timezone = "",
         ld_so_cache = True,
         rpmdb = True,
+        gpg_keys = [],
+        register_provided = [],
         scriptlets = "error",
         scriptlets_replace = {},
         scriptlets_run = [],
@@ -205,6 +218,11 @@ def rpm_rootfs(
       timezone: name of the time zone that /etc/localtime leads to, such as `Europe/Berlin`. Without it the file is left as it is.
       ld_so_cache: whether to write /etc/ld.so.cache.
       rpmdb: whether the image gets its package database.
+      gpg_keys: files of public keys that the database gets entries for, as `rpm --import` makes them: for images in which rpm or dnf checks
+        signatures. Keys of the base stay.
+      register_provided: packages of the release that the package database gets entries for although no layer ships them, because the image has
+        them otherwise: as a base without a database, or built from source. Of their files those that are not there, or differ, are "not
+        installed". One that the image has in its database is an error.
       scriptlets: what to do about a scriptlet that uses what is not known: `error`, or `report`, which leaves it at what it did until
         there. See rules/docs/scriptlets.md for this and the next three.
       scriptlets_replace: dict of package, or `package:kind` such as `nginx:post`, to label of a shell script that runs in its place; that
@@ -250,6 +268,8 @@ def rpm_rootfs(
         contents = contents,
         docs = docs,
         files = sources,
+        gpg_keys = gpg_keys,
+        register_provided = register_provided,
         gdb = gdb,
         ima = ima,
         info = info,

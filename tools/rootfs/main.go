@@ -1,13 +1,13 @@
 // Command rootfs composes the root filesystem of an image and writes it as one layer.
 //
 //	rootfs --spec=F --selection=F [--index=F --payload=F --header=F ...] [--base-index=F --base-header=F ...] [--base-tree=F]
-//	       [--base-layer=F ...] [--base-foreign=F] --layer=OUT.tar --tree=OUT.json --report=OUT.json [--unused-inputs=OUT]
+//	       [--base-layer=F ...] [--base-foreign=F] [--provided-index=F --provided-header=F ...] --layer=OUT.tar --tree=OUT.json --report=OUT.json [--unused-inputs=OUT]
 //
 // The i-th --index, --payload and --header are what rpmextract made of one package; packages that the selection does not
 // name are ignored. With --base-tree the layer holds only what the base lacks, and --base-index and --base-header name all
 // packages of the base, because the package database is written anew for both. --base-layer names the layers of the base, the
 // oldest first: what a step must read of the base's files (certificates, say) it reads there. --base-foreign is what basetree made of
-// the package database of an image of others, which the base is or stands on.
+// the package database of an image of others, which the base is or stands on. --provided-index and --provided-header name packages that are registered although no layer ships them.
 //
 // The layer is an uncompressed tar; tree.json describes the whole root filesystem, base included; report.json says what was
 // left out and what became of every scriptlet. --unused-inputs lists the files of packages that neither the selection nor the
@@ -36,7 +36,7 @@ type options struct {
 	spec, selection, baseTree, layer, tree, report     string
 	unused, baseForeign                                string
 	indexes, payloads, headers, baseIndexes, baseHeads cli.Strings
-	baseLayers                                         cli.Strings
+	baseLayers, givenIndexes, givenHeads               cli.Strings
 }
 
 func run(args []string) error {
@@ -50,6 +50,8 @@ func run(args []string) error {
 	fs.Var(&o.baseIndexes, "base-index", "index.json of a package of the base")
 	fs.Var(&o.baseHeads, "base-header", "header.bin of that package")
 	fs.StringVar(&o.baseTree, "base-tree", "", "tree.json of the base")
+	fs.Var(&o.givenIndexes, "provided-index", "index.json of a package to register only")
+	fs.Var(&o.givenHeads, "provided-header", "header.bin of that package")
 	fs.StringVar(&o.baseForeign, "base-foreign", "", "stored headers of packages of an image of others")
 	fs.Var(&o.baseLayers, "base-layer", "layer of the base, the oldest first")
 	fs.StringVar(&o.layer, "layer", "", "layer to write")
@@ -109,6 +111,8 @@ func (o *options) writeUnused(w io.Writer, in *compose.Input) error {
 	for i, p := range in.BasePackages {
 		file(based[p.Index.NEVRA], o.baseIndexes[i], o.baseHeads[i])
 	}
+	file(true, o.givenIndexes...)
+	file(true, o.givenHeads...)
 	for _, name := range unused {
 		if done[name] {
 			continue
@@ -128,6 +132,9 @@ func (o *options) read() (*compose.Input, error) {
 	if len(o.baseIndexes) != len(o.baseHeads) {
 		return nil, fmt.Errorf("%d --base-index and %d --base-header: each package needs one of each", len(o.baseIndexes), len(o.baseHeads))
 	}
+	if len(o.givenIndexes) != len(o.givenHeads) {
+		return nil, fmt.Errorf("%d --provided-index and %d --provided-header: each package needs one of each", len(o.givenIndexes), len(o.givenHeads))
+	}
 	in := &compose.Input{BaseForeign: o.baseForeign}
 	var err error
 	if in.Spec, err = read(o.spec, compose.ReadSpec); err != nil {
@@ -146,6 +153,9 @@ func (o *options) read() (*compose.Input, error) {
 		in.BaseLayers = o.baseLayers
 	}
 	if in.Packages, err = readPackages(o.indexes, o.payloads, o.headers); err != nil {
+		return nil, err
+	}
+	if in.Provided, err = readPackages(o.givenIndexes, nil, o.givenHeads); err != nil {
 		return nil, err
 	}
 	in.BasePackages, err = readPackages(o.baseIndexes, nil, o.baseHeads)

@@ -247,7 +247,7 @@ func TestPackages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b.Tree.RPMDB != (rootfs.RPMDB{Backend: "sqlite", Path: "/usr/lib/sysimage/rpm"}) {
+	if db := b.Tree.RPMDB; db.Backend != "sqlite" || db.Path != "/usr/lib/sysimage/rpm" {
 		t.Errorf("database: %+v", b.Tree.RPMDB)
 	}
 	var headers bytes.Buffer

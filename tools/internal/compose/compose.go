@@ -36,8 +36,9 @@ type Input struct {
 	Packages     []Package // that may ship; those that Selection does not name are left out
 	BasePackages []Package // all of the base's package database
 	Base         *rootfs.Tree
-	BaseForeign  string   // file on the host with the stored headers of packages that an image of others brings, as Base says
-	BaseLayers   []string // tar files on the host, the oldest first; without them only files whose text Base keeps can be read
+	Provided     []Package // registered in the package database although no layer of ours ships them; they need no Payload
+	BaseForeign  string    // file on the host with the stored headers of packages that an image of others brings, as Base says
+	BaseLayers   []string  // tar files on the host, the oldest first; without them only files whose text Base keeps can be read
 }
 
 // Result is the composed image.
@@ -52,6 +53,8 @@ type pkg struct {
 	Package
 	partial bool
 	base    bool
+	// given is registered because the spec says so; only those of its files that are there anyway are its own.
+	given   bool
 	foreign *rootfs.ForeignPackage // of the base, from an image of others; its Index has only what tree.json says, and no files
 	layer   int
 	states  []byte   // one rootfs.State per file; what is normal after the policies ships
@@ -68,6 +71,7 @@ type composer struct {
 	layer  int
 	own    []*pkg // by NEVRA
 	based  []*pkg // by NEVRA
+	given  []*pkg // registered, not shipped; by NEVRA
 	claims map[string][]claim
 	// dirLinks are paths of ghost links to directories that files lie beyond.
 	dirLinks map[string]bool
@@ -76,6 +80,7 @@ type composer struct {
 	scripts  scripts
 	hits     map[string]int
 	glibc    string
+	keys     [][]byte // public keys of the package database, by name
 	report   *Report
 	lower    map[int]*rootfs.LayerFiles // layers of the base that were read, by number
 }
@@ -148,7 +153,28 @@ func (c *composer) load() error {
 		}
 		c.own = append(c.own, own)
 	}
+	if err := c.loadProvided(names); err != nil {
+		return err
+	}
 	sort.Slice(c.own, func(i, j int) bool { return c.own[i].Index.NEVRA < c.own[j].Index.NEVRA })
+	return nil
+}
+
+// loadProvided adds the packages that are only registered. names are those of the image's packages.
+func (c *composer) loadProvided(names map[string]string) error {
+	for _, p := range c.in.Provided {
+		if other, twice := names[p.Index.Name]; twice {
+			return cli.Hint(fmt.Errorf("package %s is to be registered as provided, but the image has %s already", p.Index.NEVRA, other),
+				"take %s out of register_provided", p.Index.Name)
+		}
+		names[p.Index.Name] = p.Index.NEVRA
+		given := &pkg{Package: p, given: true, layer: c.layer}
+		if err := given.choose(nil); err != nil {
+			return err
+		}
+		c.given = append(c.given, given)
+	}
+	sort.Slice(c.given, func(i, j int) bool { return c.given[i].Index.NEVRA < c.given[j].Index.NEVRA })
 	return nil
 }
 
@@ -190,7 +216,7 @@ func (c *composer) loadBase() error {
 
 // basePackage is a package of the base as its tree.json tells of it.
 func (c *composer) basePackage(p *rootfs.Package, byNEVRA map[string]Package) (*pkg, error) {
-	out := &pkg{partial: p.Partial, base: true, foreign: p.Foreign, layer: p.Layer, states: []byte(p.FileStates)}
+	out := &pkg{partial: p.Partial, base: true, given: p.Provided, foreign: p.Foreign, layer: p.Layer, states: []byte(p.FileStates)}
 	if p.Foreign != nil {
 		if c.in.BaseForeign == "" && c.spec.RPMDB != nil {
 			return nil, fmt.Errorf("package %s of the base %s comes from image %s, but there is no --base-foreign", p.NEVRA, c.in.Base.Label, c.in.Base.Image)
@@ -329,13 +355,13 @@ func (c *composer) addPackages(t *rootfs.Tree) {
 	for _, p := range c.all() {
 		x := p.Index
 		t.Packages = append(t.Packages, rootfs.Package{Name: x.Name, NEVRA: x.NEVRA, Arch: x.Arch, Partial: p.partial, Layer: p.layer,
-			FileStates: string(p.states), SizeBytes: size[x.NEVRA], License: x.License, SourceRPM: x.SourceRPM, Foreign: p.foreign})
+			FileStates: string(p.states), SizeBytes: size[x.NEVRA], License: x.License, SourceRPM: x.SourceRPM, Provided: p.given, Foreign: p.foreign})
 	}
 }
 
 // all returns the packages of the image, the base's included, by NEVRA.
 func (c *composer) all() []*pkg {
-	all := append(slices.Clone(c.based), c.own...)
+	all := append(append(slices.Clone(c.based), c.own...), c.given...)
 	sort.Slice(all, func(i, j int) bool { return all[i].Index.NEVRA < all[j].Index.NEVRA })
 	return all
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pgp"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rootfs"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpmdb"
@@ -18,9 +19,9 @@ import (
 // placeOfRPMDB says where the package database is and in which format. That of an image of others stays as it is.
 func (c *composer) placeOfRPMDB() rootfs.RPMDB {
 	if b := c.in.Base; b != nil && b.Image != "" && b.RPMDB.Path != "" {
-		return b.RPMDB
+		return rootfs.RPMDB{Backend: b.RPMDB.Backend, Path: b.RPMDB.Path, Keys: c.keys}
 	}
-	return rootfs.RPMDB{Backend: c.spec.RPMDB.Backend, Path: c.spec.RPMDB.Path}
+	return rootfs.RPMDB{Backend: c.spec.RPMDB.Backend, Path: c.spec.RPMDB.Path, Keys: c.keys}
 }
 
 // writeRPMDB makes the package database of all packages, the base's included, and takes out what a base left beside it.
@@ -36,8 +37,15 @@ func (c *composer) writeRPMDB() error {
 	if err != nil {
 		return fmt.Errorf("rpmdb: %w", err)
 	}
+	if err := c.readKeys(); err != nil {
+		return fmt.Errorf("rpmdb: %w", err)
+	}
+	keys, err := c.installedKeys()
+	if err != nil {
+		return fmt.Errorf("rpmdb: %w", err)
+	}
 	db, err := rpmdb.Plan(rpmdb.Options{Backend: rpmdb.Backend(place.Backend), Arch: c.spec.Arch, InstallTID: uint32(c.spec.SourceDateEpoch),
-		Packages: c.installed()})
+		Packages: append(c.installed(), keys...)})
 	if err != nil {
 		return err
 	}
@@ -90,6 +98,62 @@ func (c *composer) installed() []rpmdb.Installed {
 		})
 	}
 	return out
+}
+
+// readKeys collects the public keys of the base and of the spec, each once, by name. Those that an image of others has are left
+// to it.
+func (c *composer) readKeys() error {
+	byName := map[string][]byte{}
+	add := func(source string, data []byte) error {
+		certs, err := pgp.Certificates(data)
+		if err != nil {
+			return fmt.Errorf("%s: %w", source, err)
+		}
+		for _, cert := range certs {
+			name := rpmdb.PublicKeyNEVRA(&cert)
+			if !slices.ContainsFunc(c.based, func(p *pkg) bool { return p.foreign != nil && p.Index.NEVRA == name }) {
+				byName[name] = cert.Raw
+			}
+		}
+		return nil
+	}
+	if b := c.in.Base; b != nil {
+		for i, key := range b.RPMDB.Keys {
+			if err := add(fmt.Sprintf("key %d of the base %s", i+1, b.Label), key); err != nil {
+				return err
+			}
+		}
+	}
+	for _, name := range c.spec.RPMDB.Keys {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if err := add(name, data); err != nil {
+			return err
+		}
+	}
+	for _, name := range sortedKeys(byName) {
+		c.keys = append(c.keys, byName[name])
+	}
+	return nil
+}
+
+// installedKeys makes the entries of the public keys, the last of the database.
+func (c *composer) installedKeys() ([]rpmdb.Installed, error) {
+	var out []rpmdb.Installed
+	for _, raw := range c.keys {
+		certs, err := pgp.Certificates(raw)
+		if err != nil {
+			return nil, err
+		}
+		blob, err := rpmdb.PublicKey(&certs[0], uint32(c.spec.SourceDateEpoch))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, rpmdb.Installed{Blob: func() ([]byte, error) { return blob, nil }})
+	}
+	return out, nil
 }
 
 // readBlob reads the stored header of a package of an image of others.

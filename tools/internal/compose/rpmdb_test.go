@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -69,5 +70,79 @@ func TestBackends(t *testing.T) {
 		if err != nil || string(out) != want {
 			t.Errorf("%s: rpm -qs: %v\n%s%s", c.backend, err, out, stderr.String())
 		}
+	}
+}
+
+// TestPublicKeys: keys of the base and of the child are entries of the child's database, each once.
+func TestPublicKeys(t *testing.T) {
+	key := func(name string) string {
+		file, err := filepath.Abs("../../../third_party/keys/RPM-GPG-KEY-" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	with := func(keys ...string) string {
+		return `"accounts":{},"policies":{},"rpmdb":{"backend":"sqlite","path":"/var/lib/rpm","keys":["` + strings.Join(keys, `","`) + `"]}`
+	}
+	base := image{spec: with(key("amazon-linux-2")), pkgs: []rpmtest.Package{filesystem()}}.build(t)
+	child := image{spec: with(key("amazon-linux-2023"), key("amazon-linux-2")), base: base, pkgs: []rpmtest.Package{{Name: "zzz"}}}.build(t)
+	grandchild := image{spec: `"accounts":{},"policies":{},"rpmdb":{"backend":"sqlite","path":"/var/lib/rpm"}`, base: child, pkgs: []rpmtest.Package{{Name: "tool"}}}.build(t)
+	for _, c := range []struct {
+		image *built
+		want  string
+	}{
+		{base, "filesystem-1-1.noarch gpg-pubkey-c87f5b1a-593863f8.(none)"},
+		{child, "filesystem-1-1.noarch zzz-1-1.x86_64 gpg-pubkey-c87f5b1a-593863f8.(none) gpg-pubkey-d832c631-63920d79.(none)"},
+		{grandchild, "filesystem-1-1.noarch tool-1-1.x86_64 zzz-1-1.x86_64 gpg-pubkey-c87f5b1a-593863f8.(none) gpg-pubkey-d832c631-63920d79.(none)"},
+	} {
+		if names, _ := c.image.database(t); strings.Join(names, " ") != c.want {
+			t.Errorf("got  %s\nwant %s", strings.Join(names, " "), c.want)
+		}
+	}
+	// An image of others keeps its own entry of a key.
+	foreignBase, _ := foreign(t, base.layers)
+	top := image{spec: with(key("amazon-linux-2")), base: foreignBase, pkgs: []rpmtest.Package{{Name: "zzz"}}}.build(t)
+	if names, _ := top.database(t); strings.Join(names, " ") != "filesystem-1-1.noarch gpg-pubkey-c87f5b1a-593863f8.(none) zzz-1-1.x86_64" {
+		t.Errorf("got %q", names)
+	}
+	_, err := image{spec: with("rpmdb_test.go"), pkgs: []rpmtest.Package{filesystem()}}.try(t)
+	if want := "rpmdb: rpmdb_test.go: reading public keys: neither OpenPGP packets"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("a file without keys: got %v, want an error with %q", err, want)
+	}
+}
+
+// TestProvided registers a package that an image of others has without saying so.
+func TestProvided(t *testing.T) {
+	db := `"accounts":{},"policies":{},"rpmdb":{"backend":"sqlite","path":"/var/lib/rpm"}`
+	zlib := rpmtest.Package{Name: "zlib", Files: []rpmtest.File{{Path: "/usr/lib64/libz.so.1", Data: "z"}, {Path: "/usr/share/doc/zlib", Data: "doc"}}}
+	base := image{spec: `"accounts":{},"policies":{}`, pkgs: []rpmtest.Package{{Name: "zlib", Files: zlib.Files[:1]}}}.build(t)
+	below, _ := foreign(t, base.layers)
+	in := image{spec: db, base: below, pkgs: []rpmtest.Package{{Name: "tool", Files: []rpmtest.File{{Path: "/usr/bin/tool", Data: "x"}}}}}.input(t)
+	in.Provided = []Package{unpack(t, zlib)}
+	r, err := Compose(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := ""
+	for _, p := range r.Tree.Packages {
+		got += p.NEVRA + " " + p.FileStates + " "
+		if p.Provided != (p.Name == "zlib") {
+			t.Errorf("%s: provided is %v", p.NEVRA, p.Provided)
+		}
+	}
+	if want := "tool-1-1.x86_64 0 zlib-1-1.x86_64 02 "; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	for _, e := range r.Tree.Entries {
+		if e.Path == "/usr/lib64/libz.so.1" && (e.Layer != 0 || !slices.Contains(e.Owners, "zlib-1-1.x86_64")) {
+			t.Errorf("%+v", e)
+		}
+	}
+	in = image{spec: db, pkgs: []rpmtest.Package{zlib}}.input(t)
+	in.Provided = []Package{unpack(t, zlib)}
+	_, err = Compose(in)
+	if want := "package zlib-1-1.x86_64 is to be registered as provided, but the image has zlib-1-1.x86_64 already"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want an error with %q", err, want)
 	}
 }

@@ -56,6 +56,9 @@ type Spec struct {
 type RPMDB struct {
 	Backend string `json:"backend"` // "sqlite", "ndb" (SUSE) or "bdb" (RHEL 7 and 8, Amazon Linux 2)
 	Path    string `json:"path"`    // such as /var/lib/rpm
+	// Keys are files on the host with public keys, armored or not, that rpm shall check packages with: they become entries called
+	// gpg-pubkey.
+	Keys []string `json:"keys,omitempty"`
 }
 
 // Accounts are users and groups of the image. An entry whose name already exists replaces the existing one.

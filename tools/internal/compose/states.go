@@ -26,9 +26,13 @@ func (c *composer) settleStates() error {
 			if p.base && (e != nil && e.Layer != c.layer) {
 				continue // as the base left it
 			}
-			if !c.stands(claim{p, i}, e) {
+			stands := c.stands(claim{p, i}, e)
+			if p.given && !p.base && stands && e != nil {
+				p.paths[i] = path
+			}
+			if !stands {
 				p.states[i] = rootfs.StateNotInstalled
-				if e != nil {
+				if e != nil && !p.given {
 					c.report.Replaced = append(c.report.Replaced, f.Path)
 				}
 			}

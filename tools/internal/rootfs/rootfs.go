@@ -32,6 +32,8 @@ type Tree struct {
 type RPMDB struct {
 	Backend string `json:"backend"`
 	Path    string `json:"path"`
+	// Keys are the public keys that our layers register, each with all its packets; those of an image of others are packages.
+	Keys [][]byte `json:"keys,omitempty"`
 }
 
 // Package is one package of the image's rpmdb.
@@ -46,6 +48,7 @@ type Package struct {
 	SizeBytes  int64  `json:"size_bytes"` // of its regular files in the image
 	License    string `json:"license,omitempty"`
 	SourceRPM  string `json:"source_rpm,omitempty"`
+	Provided   bool   `json:"provided,omitempty"` // registered on request; no layer of ours ships it
 	// Foreign is set for packages that an image of others brings.
 	Foreign *ForeignPackage `json:"foreign,omitempty"`
 }
