@@ -7,6 +7,7 @@ TOOLCHAIN_TYPE = Label("//rules:toolchain_type")
 _TOOLS = {
     "basetree": "Reads an image of others.",
     "elfresolve": "Resolves a request to packages and files.",
+    "explain": "Says why something is in an image; only `bazel run` runs it.",
     "layergzip": "Compresses one layer.",
     "rootcheck": "Checks a finished tree.",
     "rootfs": "Composes layers.",

@@ -88,8 +88,9 @@ def variant(
     """An image of ours, for every release.
 
     Targets: `<release>` is the OCI index, `<release>_rootfs` the root filesystem, `<release>_rpms` what it asks for,
-    `<release>_<arch>_test` the test that runs the image (of a release with a lock); `name` and `rootfs`
-    are those of the release that `//variants:release` chooses. Root filesystems are `manual`: an image builds them for its platforms, and
+    `<release>_<arch>_test` the test that runs the image (of a release with a lock); `<release>_why` and
+    `<release>_report` say for each platform what brings something in, and what was left out; `name`, `rootfs`, `why` and `report` are those of
+    the release that `//variants:release` chooses. Root filesystems are `manual`: an image builds them for its platforms, and
     `//...` need not build them once more for the host. Images of a release without a lock are `manual` too.
 
     Args:
@@ -173,7 +174,7 @@ def variant(
                 user = release_user,
             )
 
-    for alias, suffix, tags in [(name, "", VARIANT_TAGS), ("rootfs", "_rootfs", ["manual"])]:
+    for alias, suffix, tags in [(name, "", VARIANT_TAGS), ("report", "_report", ["manual"]), ("rootfs", "_rootfs", ["manual"]), ("why", "_why", ["manual"])]:
         native.alias(
             name = alias,
             actual = select(

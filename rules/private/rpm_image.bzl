@@ -2,6 +2,7 @@
 
 load("@rules_oci//oci:defs.bzl", "oci_image", "oci_image_index")
 load(":architectures.bzl", "oci_architecture_select")
+load(":rootfs_explanation.bzl", "rootfs_explanations")
 load(":rpm_image_layers.bzl", "rpm_image_layers")
 load(":rpm_rootfs.bzl", "rpm_rootfs")
 
@@ -44,7 +45,8 @@ def rpm_image(
         )
 
     `name` is the OCI index of all platforms. `<name>_image` is the image of the target platform, for oci_load and for tests;
-    `<name>_rootfs` is the root filesystem, when it is made here.
+    `<name>_rootfs` is the root filesystem, when it is made here. `bazel run` of `<name>_why` with `-- PACKAGE` or `-- /PATH` says for each
+    platform what brings it in; `<name>_report` lists the packages by size, and what was left out and why.
 
     Args:
       name: name of the index.
@@ -113,6 +115,13 @@ def rpm_image(
         images = [name + "_image"],
         platforms = platforms,
         tags = tags,
+        testonly = testonly,
+        visibility = visibility,
+    )
+    rootfs_explanations(
+        name = name,
+        platforms = platforms,
+        rootfs = rootfs,
         testonly = testonly,
         visibility = visibility,
     )

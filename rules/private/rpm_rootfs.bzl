@@ -6,6 +6,7 @@ load(":actions.bzl", "build_rootfs", "check_rootfs", "show_label")
 load(":architectures.bzl", "ARCHITECTURE_ATTRS", "target_architecture")
 load(":policies.bzl", "POLICY_ATTRS", "read_policies")
 load(":request.bzl", "check_same_release")
+load(":rootfs_explanation.bzl", "rootfs_explanations")
 
 visibility("//rules/...")
 
@@ -172,6 +173,9 @@ def rpm_rootfs(
     Its default output is all layers, base first, for `tars` of an oci_image; on an rpm_base_image only those on top of the image. Output groups: `compressed_layers` (the same as gzip),
     `layer` (the newest one alone), `report`, `selection`, `tree`, `rootcheck`. A check of the finished tree runs with every build.
 
+    `bazel run` of `<name>_why` with `-- PACKAGE` or `-- /PATH` says what brings it in, for the target platform; `<name>_report` lists the
+    packages by size, and what was left out and why.
+
     Args:
       name: name of the target.
       contents: rpm_binary and rpm_package targets. Packages of the base are not shipped again.
@@ -299,6 +303,12 @@ def rpm_rootfs(
         }),
         tags = tags,
         terminfo = terminfo,
+        testonly = testonly,
+        visibility = visibility,
+    )
+    rootfs_explanations(
+        name = name,
+        rootfs = name,
         testonly = testonly,
         visibility = visibility,
     )

@@ -22,3 +22,16 @@ named_platform = transition(
     inputs = [],
     outputs = ["//command_line_option:platforms"],
 )
+
+def _each_platform_impl(settings, attr):
+    option = "//command_line_option:platforms"
+    if not attr.platforms:
+        return {"0": {option: settings[option]}}
+    return {str(1000 + i): {option: platform} for i, platform in enumerate(attr.platforms)}
+
+# What explains a multi-arch image explains every platform of it.
+each_platform = transition(
+    implementation = _each_platform_impl,
+    inputs = ["//command_line_option:platforms"],
+    outputs = ["//command_line_option:platforms"],
+)
