@@ -51,6 +51,7 @@ func (m *Machine) walk(p string, last bool) (string, *rootfs.Entry, error) {
 	m.step(1)
 	slash := strings.HasSuffix(p, "/") || strings.HasSuffix(p, "/.") || strings.HasSuffix(p, "/..")
 	todo, at, cur, links := strings.Split(p, "/"), "/", m.at("/"), 0
+	m.step(len(todo) / 4)
 	for len(todo) > 0 {
 		name := todo[0]
 		todo = todo[1:]
@@ -356,6 +357,7 @@ func (m *Machine) read(p string) ([]byte, error) {
 	_, e, err := m.walk(p, true)
 	switch {
 	case err != nil:
+		_ = m.missing(p) // a device ends the script
 		return nil, err
 	case e == nil:
 		return nil, m.missing(p)

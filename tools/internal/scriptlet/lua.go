@@ -38,8 +38,8 @@ func (c *luaContext) Done() <-chan struct{} {
 	r := c.run.m.run
 	const perStep = 4
 	if c.every++; c.every%perStep == 0 && r.dead == nil {
-		if r.steps++; r.steps > maxSteps {
-			r.dead = &Uncovered{Line: r.line, Why: fmt.Sprintf("does more than %d steps of work; does it ever end?", maxSteps)}
+		if r.steps++; r.steps > c.run.m.maxSteps() {
+			r.dead = &Uncovered{Line: r.line, Why: fmt.Sprintf(endless, c.run.m.maxSteps())}
 		}
 	}
 	if r.dead != nil || c.run.exit != nil {
@@ -56,8 +56,8 @@ func (m *Machine) lua(s *Script) int {
 	if len(s.Stdin) > 0 {
 		r.files = splitLines(s.Stdin)
 	}
-	const calls, registry, largest = 200, 4 << 10, 256 << 10
-	r.L = lua.NewState(lua.Options{SkipOpenLibs: true, CallStackSize: calls, RegistrySize: registry, RegistryMaxSize: largest})
+	const calls, registry = 200, 32 << 10 // a registry that grows does so in small steps, each a copy
+	r.L = lua.NewState(lua.Options{SkipOpenLibs: true, CallStackSize: calls, RegistrySize: registry})
 	defer r.L.Close()
 	closed := make(chan struct{})
 	close(closed)

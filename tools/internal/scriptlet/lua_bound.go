@@ -179,7 +179,7 @@ func (r *luaRun) boundStrings() {
 			subject, pattern := L.CheckString(1), L.CheckString(2)
 			r.backtracking(subject, pattern)
 			if name == "gsub" && L.Get(3).Type() == lua.LTString {
-				r.sized(int(math.Min(float64(len(subject)+1)*float64(len(L.CheckString(3))+1), maxString*16)) / 16)
+				r.sized(int(math.Min(float64(len(subject)+1)*float64(len(L.CheckString(3))+1), maxString+1)))
 			}
 		})
 	}

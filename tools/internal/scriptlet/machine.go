@@ -57,6 +57,7 @@ type Machine struct {
 	Chowned map[string]bool
 
 	run     *run
+	limit   int // of steps, for tests; 0: maxSteps
 	written int64
 	entries int
 }
@@ -151,9 +152,18 @@ func (m *Machine) step(n int) {
 	if m.run.dead != nil {
 		panic(stopped{})
 	}
-	if m.run.steps += n; m.run.steps > maxSteps {
-		m.stop("does more than %d steps of work; does it ever end?", maxSteps)
+	if m.run.steps += n; m.run.steps > m.maxSteps() {
+		m.stop(endless, m.maxSteps())
 	}
+}
+
+const endless = "does more than %d steps of work; does it ever end?"
+
+func (m *Machine) maxSteps() int {
+	if m.limit > 0 {
+		return m.limit
+	}
+	return maxSteps
 }
 
 func (m *Machine) enter() {

@@ -1,6 +1,7 @@
 package scriptlet
 
 import (
+	"fmt"
 	"path"
 	"strconv"
 	"strings"
@@ -36,11 +37,14 @@ func (m *Machine) Run(s *Script) *Outcome {
 	o := &Outcome{Status: StatusRun}
 	func() {
 		defer func() {
-			if e := recover(); e != nil {
-				if _, ok := e.(stopped); !ok {
-					panic(e)
-				}
+			e := recover()
+			if _, ok := e.(stopped); e == nil || ok {
+				return
 			}
+			if m.limit > 0 {
+				panic(e) // tests must see it
+			}
+			m.run.dead = &Uncovered{Line: m.run.line, Command: m.run.command, Why: fmt.Sprintf("the interpreter does not understand it: %v", e)}
 		}()
 		o.ExitCode = m.interpret(s, o)
 	}()

@@ -110,6 +110,10 @@ func (m *Machine) parse(text, name string) (*syntax.File, error) {
 	if len(text) > maxScriptBytes {
 		m.stop("a script of %d bytes; the limit is %d", len(text), maxScriptBytes)
 	}
+	const most = 5000 // the time to parse grows with the square of the depth
+	if n := strings.Count(text, "("); n > most {
+		m.stop("a script with %d brackets; the limit is %d", n, most)
+	}
 	m.step(1 + len(text)/64)
 	return syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(text), name)
 }
@@ -251,6 +255,9 @@ func (s *shell) run(c syntax.Command) {
 	case *syntax.CaseClause:
 		s.caseClause(c)
 	case *syntax.FuncDecl:
+		if c.Name == nil {
+			s.m.stop("a function without a name")
+		}
 		s.funcs[c.Name.Value] = c.Body
 		s.status = 0
 	case *syntax.ArithmCmd:
