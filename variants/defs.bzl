@@ -142,7 +142,6 @@ def variant(
                 ld_so_cache = ld_so_cache,
                 no_shell = no_shell,
                 release = release,
-                user = release_user,
             )
         else:
             native.alias(
@@ -185,7 +184,7 @@ def variant(
             visibility = ["//visibility:public"],
         )
 
-def _rootfs(*, name, release, data, base, accounts, dirs, files, ca_trust, ld_so_cache, no_shell, user):
+def _rootfs(*, name, release, data, base, accounts, dirs, files, ca_trust, ld_so_cache, no_shell):
     contents = []
 
     # Without a lock only packages that the manifest names have targets, which fail with the command that makes the lock.
@@ -225,7 +224,7 @@ def _rootfs(*, name, release, data, base, accounts, dirs, files, ca_trust, ld_so
         base = base,
         ca_formats = data["ca_formats"],
         ca_trust = ca_trust,
-        check = {"shell": not no_shell, "user": user} | data["check"],
+        check = {"shell": not no_shell} | data["check"],
         contents = contents,
         dirs = dirs,
         files = files,

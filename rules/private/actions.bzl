@@ -21,7 +21,7 @@ def show_label(label):
     text = str(label)
     return text.removeprefix("@@") if text.startswith("@@//") else text
 
-def build_rootfs(ctx, *, arch, release, requests, candidates, base, spec, inputs, provided = []):
+def build_rootfs(ctx, *, arch, release, requests, candidates, base, spec, inputs, provided = [], check = None):
     """Declares the actions that make one layer.
 
     Args:
@@ -34,6 +34,7 @@ def build_rootfs(ctx, *, arch, release, requests, candidates, base, spec, inputs
       spec: dict, the fields of compose.Spec that the caller decides.
       inputs: list of File, what spec names.
       provided: list of RpmInfo, packages that are registered but not shipped.
+      check: dict, the fields of check.Spec that the caller decides, or None: the tree is not checked.
 
     Returns:
       RootfsInfo.
@@ -89,8 +90,11 @@ def build_rootfs(ctx, *, arch, release, requests, candidates, base, spec, inputs
         unused_inputs_list = unused,
         toolchain = TOOLCHAIN_TYPE,
     )
+    said = check or {}
     return RootfsInfo(
+        allow = (base.allow if base else {}) | said.get("allow", {}),
         arch = arch,
+        checked = check != None,
         compressed_layers = (base.compressed_layers if base else ()) + (_compress(ctx, layer),),
         foreign = base.foreign if base else None,
         layers = (base.layers if base else ()) + (layer,),
@@ -98,6 +102,7 @@ def build_rootfs(ctx, *, arch, release, requests, candidates, base, spec, inputs
         release = release,
         reports = (base.reports if base else ()) + (report,),
         selections = (base.selections if base else ()) + (selection,),
+        shell = said.get("shell", False) or (base.shell if base else False),
         tree = tree,
     )
 
@@ -148,21 +153,25 @@ def _resolve(ctx, arch, release, requests, candidates, base, ld_so_cache):
     )
     return selection
 
-def check_rootfs(ctx, *, rootfs, spec):
+def check_rootfs(ctx, *, rootfs, spec, base = None, label = None):
     """Declares the action that checks a finished tree.
 
     Args:
       ctx: context of the rule; it has TOOLCHAIN_TYPE.
       rootfs: RootfsInfo.
       spec: dict, the fields of check.Spec that the caller decides.
+      base: RootfsInfo of the base, whose allowances count for what is as the base has it, or None.
+      label: string, what messages call the target, or None: its label.
 
     Returns:
-      File, for output group _validation.
+      tuple of lists of File: the findings, for output group _validation; and what the tool is told.
     """
+    if base:
+        spec = spec | {"base_allow": base.allow, "base_shell": base.shell}
     spec_file = ctx.actions.declare_file(ctx.label.name + ".rootcheck_spec.json")
     ctx.actions.write(spec_file, json.encode_indent(spec | {
         "arch": rootfs.arch,
-        "label": show_label(ctx.label),
+        "label": label or show_label(ctx.label),
         "schema": CHECK_SCHEMA,
     }) + "\n")
     out = ctx.actions.declare_file(ctx.label.name + ".rootcheck.txt")
@@ -172,14 +181,14 @@ def check_rootfs(ctx, *, rootfs, spec):
     args.add(out, format = "--out=%s")
     ctx.actions.run(
         mnemonic = "RootCheck",
-        progress_message = "Checking %{label}",
+        progress_message = "Checking %s" % (label or show_label(ctx.label)),
         executable = ctx.toolchains[TOOLCHAIN_TYPE].rpm.rootcheck,
         arguments = [args],
         inputs = [spec_file, rootfs.tree],
         outputs = [out],
         toolchain = TOOLCHAIN_TYPE,
     )
-    return out
+    return [out], [spec_file]
 
 def _params(ctx):
     args = ctx.actions.args()

@@ -35,7 +35,9 @@ def _rpm_base_image_impl(ctx):
     )
     return [
         RootfsInfo(
+            allow = {},
             arch = arch,
+            checked = False,
             compressed_layers = (),
             foreign = struct(headers = headers, image = ctx.file.image, layer = layer),
             layers = (),
@@ -43,6 +45,7 @@ def _rpm_base_image_impl(ctx):
             release = None,
             reports = (),
             selections = (),
+            shell = False,
             tree = tree,
         ),
         DefaultInfo(files = depset([tree])),

@@ -2,6 +2,7 @@
 
 load("@rules_oci//oci:defs.bzl", "oci_image", "oci_image_index")
 load(":architectures.bzl", "oci_architecture_select")
+load(":checks.bzl", "read_check", "split_check")
 load(":rootfs_explanation.bzl", "rootfs_explanations")
 load(":rpm_image_layers.bzl", "rpm_image_layers")
 load(":rpm_rootfs.bzl", "rpm_rootfs")
@@ -32,6 +33,7 @@ def rpm_image(
         workdir = None,
         labels = None,
         annotations = None,
+        check = {},
         tags = [],
         testonly = False,
         visibility = None):
@@ -45,8 +47,9 @@ def rpm_image(
         )
 
     `name` is the OCI index of all platforms. `<name>_image` is the image of the target platform, for oci_load and for tests;
-    `<name>_rootfs` is the root filesystem, when it is made here. `bazel run` of `<name>_why` with `-- PACKAGE` or `-- /PATH` says for each
-    platform what brings it in; `<name>_report` lists the packages by size, and what was left out and why.
+    `<name>_rootfs` is the root filesystem, when it is made here. Building any of them checks the tree of each platform, base included,
+    and that it has the user and the program of the image config. `bazel run` of `<name>_why` with `-- PACKAGE`
+    or `-- /PATH` says for each platform what brings it in; `<name>_report` lists the packages by size, and what was left out and why.
 
     Args:
       name: name of the index.
@@ -64,6 +67,8 @@ def rpm_image(
       workdir: working directory of the process.
       labels: dict of labels.
       annotations: dict of annotations of the manifests.
+      check: dict, as in rpm_rootfs: `allow`, and where the root filesystem is made here or not checked by itself, `shell` and
+        `size_budget`.
       tags: tags of the index.
       testonly: whether only tests may use the targets.
       visibility: visibility of the index and of the image.
@@ -71,11 +76,16 @@ def rpm_image(
     inner_tags = ["manual"] + [tag for tag in tags if tag in _EXECUTION_TAGS]
     if rootfs and (contents or base):
         fail("rpm_image %s: give either rootfs, or contents and base" % name)
+    check = read_check("rpm_image " + name, check)
+    if check == None:
+        fail("rpm_image %s: check is None; an image that ships is checked, so allow what is right, in check = {\"allow\": {...}}" % name)
     if not rootfs:
         rootfs = name + "_rootfs"
+        tree_check, check = split_check(check)
         rpm_rootfs(
             name = rootfs,
             base = base,
+            check = tree_check,
             contents = contents,
             tags = inner_tags,
             testonly = testonly,
@@ -83,15 +93,21 @@ def rpm_image(
         )
     if compression not in ["gzip", "none"]:
         fail("rpm_image %s: compression is %s; it is gzip or none" % (name, repr(compression)))
-    layers = name + "_layers"
     rpm_image_layers(
-        name = layers,
+        name = name + "_layers",
         base_image = base_image,
+        check = json.encode(check),
+        cmd = _words("cmd", name, cmd),
         compression = compression,
+        entrypoint = _words("entrypoint", name, entrypoint),
+        image = "//%s:%s" % (native.package_name(), name),
+        path = env.get("PATH") if type(env) == "dict" else None,
         rootfs = rootfs,
         tags = inner_tags,
         testonly = testonly,
+        user = user,
         visibility = ["//visibility:private"],
+        workdir = workdir,
     )
     oci_image(
         name = name + "_image",
@@ -104,7 +120,7 @@ def rpm_image(
         labels = labels,
         os = None if base_image else "linux",
         tags = inner_tags,
-        tars = [layers],
+        tars = [name + "_layers"],
         testonly = testonly,
         user = user,
         visibility = visibility,
@@ -125,3 +141,8 @@ def rpm_image(
         testonly = testonly,
         visibility = visibility,
     )
+
+def _words(attribute, name, value):
+    if type(value) == "string":
+        fail("rpm_image %s: %s is %s; it must be a list of strings, such as [\"/usr/sbin/nft\"]" % (name, attribute, repr(value)))
+    return value

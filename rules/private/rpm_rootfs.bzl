@@ -4,6 +4,7 @@ load("//rules:toolchain.bzl", "TOOLCHAIN_TYPE")
 load("//rules/providers:providers.bzl", "RootfsInfo", "RpmClosureInfo", "RpmInfo", "RpmRequestInfo")
 load(":actions.bzl", "build_rootfs", "check_rootfs", "show_label")
 load(":architectures.bzl", "ARCHITECTURE_ATTRS", "target_architecture")
+load(":checks.bzl", "read_check")
 load(":policies.bzl", "POLICY_ATTRS", "read_policies")
 load(":request.bzl", "check_same_release")
 load(":rootfs_explanation.bzl", "rootfs_explanations")
@@ -28,7 +29,7 @@ def _rpm_rootfs_impl(ctx):
             release.repair,
         ))
 
-    policies, check = read_policies(ctx, json.decode(ctx.attr.check))
+    policies, check = read_policies(ctx, read_check(show_label(ctx.label), json.decode(ctx.attr.check)))
     spec = json.decode(ctx.attr.spec) | {"policies": policies}
     spec["files"] = spec["files"] + [
         json.decode(place) | {"source": _single_file(ctx, target, "files").path}
@@ -67,8 +68,9 @@ def _rpm_rootfs_impl(ctx):
         release = release,
         requests = [request.request for request in requests],
         spec = spec,
+        check = check,
     )
-    findings = [check_rootfs(ctx, rootfs = rootfs, spec = check)] if check != None else []
+    findings, check_spec = check_rootfs(ctx, base = base, rootfs = rootfs, spec = check) if check != None else ([], [])
     return [
         rootfs,
         DefaultInfo(files = depset(rootfs.layers)),
@@ -77,6 +79,7 @@ def _rpm_rootfs_impl(ctx):
             layer = depset([rootfs.layers[-1]]),
             report = depset([rootfs.reports[-1]]),
             rootcheck = depset(findings),
+            rootcheck_spec = depset(check_spec),
             selection = depset([rootfs.selections[-1]]),
             tree = depset([rootfs.tree]),
             _validation = depset(findings),
@@ -234,8 +237,10 @@ def rpm_rootfs(
       scriptlets_run: packages of which only some files ship (rpm_binary) and whose scriptlets run all the same.
       scriptlets_skip: dict of package, or `package:kind`, to the reason why its scriptlets need not run.
       check: dict, what the check of the finished tree is told: `allow` (dict of `code:path` to the reason why the finding is right;
-        `**` in the path stands for any folders), `shell` (bool: the image is meant to have one), `user` (of the image), `size_budget`
-        (bytes). None: no check, for a root filesystem that never ships by itself, only as a base.
+        `**` in the path stands for any folders; what the base allows counts too), `shell` (bool: the image is meant to have one),
+        `size_budget` (bytes of all files), and, where another rule than rpm_image makes the image, of its config: `user`, `entrypoint`,
+        `cmd`, `path` (PATH), `workdir`. None: no check, for a root filesystem that never ships by itself, only as a base. See
+        rules/docs/checks.md.
       tags: tags of the target.
       testonly: whether only tests may use the target.
       visibility: visibility of the target.

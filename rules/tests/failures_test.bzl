@@ -1,7 +1,7 @@
 """Tests of the messages of targets that cannot be analyzed."""
 
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
-load("//rules:defs.bzl", "rpm_base_image", "rpm_binary", "rpm_package", "rpm_rootfs")
+load("//rules:defs.bzl", "rpm_base_image", "rpm_binary", "rpm_image", "rpm_package", "rpm_rootfs")
 load("//rules/private:rpm_image_layers.bzl", "rpm_image_layers")
 
 visibility("//rules/tests")
@@ -119,6 +119,18 @@ def failures_test_suite(name):
         def_test(_amd64_test, target, ["//rules/tests:%s: attribute %s: %s: %s" % (target, attribute, json.encode(shown), message)])
     rpm_rootfs(name = "policy_setuid_reason", contents = [":app"], setuid_allow = {"/x": " "}, tags = ["manual"])
     def_test(_amd64_test, "policy_setuid_reason", ["attribute setuid_allow: \"/x\": it must come with the reason"])
+
+    for target, check, message in [
+        ("check_key", {"alow": {}}, "check has \"alow\"; what it may have is allow, cmd, entrypoint, path, shell, size_budget, user, workdir"),
+        ("check_list", {"allow": ["setuid:/x"]}, "check has allow = [\"setuid:/x\"], a list; it must be a dict, such as {\"setuid:/usr/bin/mount\": \"users mount\"}"),
+        ("check_size", {"size_budget": "5 MB"}, "check has size_budget = \"5 MB\", a string; it must be a int"),
+    ]:
+        rpm_rootfs(name = target, check = check, contents = [":app"], tags = ["manual"])
+        def_test(_amd64_test, target, ["//rules/tests:%s: %s" % (target, message)])
+    rpm_image(name = "check_place", check = {"allow": {"setuid:/x": "why not"}, "shell": True}, rootfs = ":base", tags = ["manual"])
+    def_test(_amd64_test, "check_place_layers", [
+        "//rules/tests:check_place: check has setuid:/x, shell, which is about the root filesystem; give it to check of //rules/tests:base",
+    ])
 
     native.test_suite(name = name, tests = tests)
 

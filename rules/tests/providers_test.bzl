@@ -1,7 +1,7 @@
 """Tests of the providers and actions of the rules."""
 
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
-load("//rules:defs.bzl", "RootfsInfo", "RpmInfo", "RpmRequestInfo", "rpm_binary", "rpm_package", "rpm_rootfs")
+load("//rules:defs.bzl", "RootfsInfo", "RpmInfo", "RpmRequestInfo", "rpm_binary", "rpm_image", "rpm_package", "rpm_rootfs")
 
 visibility("//rules/tests")
 
@@ -134,6 +134,21 @@ def _spec_impl(ctx):
 
 _spec_test = analysistest.make(_spec_impl, config_settings = _CONFIG)
 
+def _check_impl(ctx):
+    env = analysistest.begin(ctx)
+    target = analysistest.target_under_test(env)
+    spec = json.decode([action.content for action in analysistest.target_actions(env) if action.mnemonic == "FileWrite"][-1])
+    asserts.equals(env, json.decode(ctx.attr.spec) | {"schema": 1}, {key: value for key, value in spec.items() if value})
+    tree = [file.basename for file in _action(env, "RootCheck").inputs.to_list() if file.basename.endswith(".tree.json")]
+    asserts.equals(env, [ctx.attr.tree + ".tree.json"], tree, "the whole tree, base included, and no other")
+    own = ctx.label.name.removesuffix("_test").removeprefix("providers_") + ".rootcheck.txt"
+    asserts.true(env, own in [file.basename for file in target[OutputGroupInfo]._validation.to_list()])
+    return analysistest.end(env)
+
+_CHECK_ATTRS = {"spec": attr.string(mandatory = True), "tree": attr.string(mandatory = True)}
+_check_test = analysistest.make(_check_impl, attrs = _CHECK_ATTRS, config_settings = _CONFIG)
+_check_arm64_test = analysistest.make(_check_impl, attrs = _CHECK_ATTRS, config_settings = {"//command_line_option:platforms": _ARM64})
+
 def _unchecked_impl(ctx):
     env = analysistest.begin(ctx)
     asserts.equals(env, [], [action for action in analysistest.target_actions(env) if action.mnemonic == "RootCheck"])
@@ -237,6 +252,39 @@ def providers_test_suite(name):
     rpm_rootfs(name = "provider_unchecked", check = None, contents = [":provider_elf"], tags = ["manual"])
     _unchecked_test(name = name + "_unchecked_test", target_under_test = "provider_unchecked")
 
+    # Checks: of a child with what its base allows, of an image with its config, of an image whose root filesystem is not checked.
+    rpm_rootfs(name = "check_base", check = {"allow": {"setuid:/x": "why not"}, "shell": True}, contents = [":provider_elf"], tags = ["manual"])
+    rpm_rootfs(name = "check_child", base = ":check_base", check = {"size_budget": 5}, contents = [":provider_binary"], tags = ["manual"])
+    rpm_rootfs(name = "check_none", base = ":check_child", check = None, tags = ["manual"])
+    rpm_image(name = "check_config", check = {"allow": {"entrypoint:/y": "mounted"}}, cmd = ["x"], entrypoint = ["/y"], env = {"PATH": "/z"}, rootfs = ":check_child", tags = ["manual"], user = "u:g", workdir = "/w")
+    rpm_image(name = "check_whole", check = {"shell": True}, rootfs = ":check_none", tags = ["manual"])
+    rpm_image(name = "check_made", base = ":check_base", check = {"allow": {"entrypoint:/y": "mounted", "setgid:/y": "x"}}, tags = ["manual"])
+    checks = []
+    for target, tree, spec in [
+        ("check_child", "check_child", {"base_allow": {"setuid:/x": "why not"}, "base_shell": True, "size_budget": 5}),
+        ("check_config_layers", "check_child", {
+            "allow": {"entrypoint:/y": "mounted"},
+            "cmd": ["x"],
+            "entrypoint": ["/y"],
+            "path": "/z",
+            "scope": "config",
+            "user": "u:g",
+            "workdir": "/w",
+        }),
+        ("check_whole_layers", "check_none", {"base_allow": {"setuid:/x": "why not"}, "base_shell": True, "shell": True}),
+        ("check_made_layers", "check_made_rootfs", {"allow": {"entrypoint:/y": "mounted"}, "scope": "config"}),
+        ("check_made_rootfs", "check_made_rootfs", {"allow": {"setgid:/y": "x"}, "base_allow": {"setuid:/x": "why not"}, "base_shell": True}),
+    ]:
+        label = "//rules/tests:" + target.removesuffix("_layers")
+        checks.append("%s_%s_test" % (name, target))
+        _check_test(name = checks[-1], spec = json.encode(spec | {"arch": "x86_64", "label": label}), target_under_test = target, tree = tree)
+    _check_arm64_test(
+        name = name + "_check_base_test",
+        spec = json.encode({"allow": {"setuid:/x": "why not"}, "arch": "aarch64", "label": "//rules/tests:check_base", "shell": True}),
+        target_under_test = "check_base",
+        tree = "check_base",
+    )
+
     _both(name = "provider_app_on_both", package = "@slimrpm_test//app", tags = ["manual"])
     _platforms_test(name = name + "_platforms_test", nevras = ["app-1-1.aarch64", "app-1-1.x86_64"], payloads = 2, target_under_test = "provider_app_on_both")
     _both(name = "provider_data_on_both", package = "@slimrpm_test//app-data", tags = ["manual"])
@@ -244,5 +292,5 @@ def providers_test_suite(name):
 
     native.test_suite(
         name = name,
-        tests = tests + [name + suffix for suffix in ["_rootfs_test", "_spec_test", "_unchecked_test", "_platforms_test", "_noarch_test"]],
+        tests = tests + checks + [name + suffix for suffix in ["_rootfs_test", "_check_base_test", "_spec_test", "_unchecked_test", "_platforms_test", "_noarch_test"]],
     )

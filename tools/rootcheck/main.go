@@ -46,11 +46,11 @@ func run(args []string) error {
 	if err := os.WriteFile(out, []byte(text.String()), 0o644); err != nil {
 		return err
 	}
-	return refuse(spec, check.Refused(findings))
+	return refuse(spec, tree.Release, check.Refused(findings))
 }
 
 // refuse makes the error for the findings that are not allowed.
-func refuse(spec *check.Spec, findings []check.Finding) error {
+func refuse(spec *check.Spec, release string, findings []check.Finding) error {
 	if len(findings) == 0 {
 		return nil
 	}
@@ -62,7 +62,7 @@ func refuse(spec *check.Spec, findings []check.Finding) error {
 		lines = append(lines, f.String())
 	}
 	err := fmt.Errorf("%s", strings.Join(lines, "\n"))
-	advice := check.Advice(findings)
+	advice := check.Advice(release, findings)
 	for i := range advice {
 		err = cli.Hint(err, "%s", advice[len(advice)-1-i]) // the outermost is shown first
 	}

@@ -258,12 +258,13 @@ func TestScopes(t *testing.T) {
 
 // TestAdvice: every code has a repair, and the lines of allowances are read back as they were meant.
 func TestAdvice(t *testing.T) {
-	findings := []Finding{{Code: SetUID, Path: "/usr/bin/[", Message: "x"}, {Code: UnusedAllow, Path: "/x"}}
-	got := Advice(findings)
-	want := []string{`setuid: take the bit away (setuid = "strip"), or leave the file out: remove = ["/usr/bin/["]`,
+	findings := []Finding{{Code: MissingSoname, Path: "/x", Message: "needs libx.so.1 (in /y), which is in none of /lib64"}, {Code: SetUID, Path: "/usr/bin/[", Message: "x"}, {Code: UnusedAllow, Path: "/x"}}
+	got := Advice("al2023", findings)
+	want := []string{"missing-soname: find the package (bazel run @al2023//:provides -- libx.so.1) and add it to contents or extra, or leave the file out: remove = [\"/x\"]",
+		`setuid: take the bit away (setuid = "strip"), or leave the file out: remove = ["/usr/bin/["]`,
 		"unused-allow: correct the line in allow or setuid_allow, or take it out",
 		`what is right on purpose is allowed with a reason; see rules/docs/checks.md: check = {"allow": {`,
-		`    "setuid:/usr/bin/\\[": "why?",`, "}}"}
+		`    "missing-soname:/x": "why?",`, `    "setuid:/usr/bin/\\[": "why?",`, "}}"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}

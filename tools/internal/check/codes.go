@@ -35,7 +35,8 @@ const (
 	WrongMachine        = "wrong-machine"
 )
 
-// codeInfo is what people are told about a code. "PATH" in Fix stands for the path of a finding.
+// codeInfo is what people are told about a code. In Fix, PATH stands for the path of a finding, RELEASE for the release of the
+// tree, and SONAME for the library that is missing.
 type codeInfo struct {
 	Code, Meaning, Fix string
 	config             bool // tells about the image config rather than the tree
@@ -111,12 +112,13 @@ func info(code string) codeInfo {
 const maxAllowLines = 20
 
 // Advice says what to do about the findings, one item a line: how to repair each kind, and the lines that would allow them.
-func Advice(findings []Finding) []string {
+// release is that of the tree.
+func Advice(release string, findings []Finding) []string {
 	var out, allow []string
 	last := ""
 	for _, f := range findings {
 		if f.Code != last {
-			out = append(out, f.Code+": "+strings.ReplaceAll(info(f.Code).Fix, "PATH", f.Path))
+			out = append(out, f.Code+": "+strings.NewReplacer("PATH", f.Path, "RELEASE", release, "SONAME", f.soname()).Replace(info(f.Code).Fix))
 			last = f.Code
 		}
 		if f.Code != UnusedAllow {
@@ -135,6 +137,12 @@ func Advice(findings []Finding) []string {
 		out = append(out, "    "+line)
 	}
 	return append(out, "}}")
+}
+
+// soname returns the library that a finding of MissingSoname is about.
+func (f Finding) soname() string {
+	rest, _ := strings.CutPrefix(f.Message, "needs ")
+	return strings.TrimRight(strings.SplitN(rest, " ", 2)[0], ",")
 }
 
 // escapeGlob makes a pattern that matches exactly the path.

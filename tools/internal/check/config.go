@@ -15,9 +15,10 @@ import (
 // config checks what the image config says against the tree.
 func (c *checker) config(users, groups *accountFile) {
 	uid, gids, ok := c.user(users, groups)
-	if ok {
-		c.entrypoint(uid, gids)
+	if !ok { // what would be missing for every user
+		uid, gids = 0, []int{0}
 	}
+	c.entrypoint(uid, gids)
 }
 
 // user checks the user and group that the image runs as and returns their numbers, the supplementary groups of a name included;

@@ -55,7 +55,6 @@ func (c *checker) load(e *rootfs.Entry, s *ldso.Search, loaded map[string]bool) 
 	loader := c.open(interp, want)
 	if loader == nil && e.ELF.Interp != "" {
 		c.add(MissingInterpreter, e.Path, "loader %s does not exist", e.ELF.Interp)
-		return
 	}
 	root := &ldso.Object{Path: e.Path, Identity: e.Path, ELF: e.ELF}
 	secure := e.Mode&0o6000 != 0 || e.Caps != ""
