@@ -134,6 +134,7 @@ func (t *tester) all() error {
 		for _, c := range t.spec.Commands {
 			t.runCommand(c)
 		}
+		t.record("rpm and dnf query and rebuild the database", t.rpmQueries())
 	}
 	if len(t.failed) > 0 {
 		return fmt.Errorf("%s (%s): %w", t.spec.Image, t.spec.Arch, errors.Join(t.failed...))
