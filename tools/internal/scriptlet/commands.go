@@ -44,7 +44,7 @@ var noEffect = []string{"restorecon", "fixfiles", "semodule", "semanage", "setse
 	"killall", "pkill", "systemd-sysctl", "sysctl", "service", "invoke-rc.d", "deb-systemd-invoke", "telinit", "systemd-hwdb", "busctl",
 	"gdbus", "depmod", "dracut", "kernel-install", "sleep", "sync", "wall", "logger", "pidof", "systemd-run", "systemd-random-seed", "modprobe", "rmmod",
 	"setterm", "systemd-notify", "loginctl", "udevcontrol", "firewall-cmd", "dpkg-trigger", "fuser", "mountpoint", "runlevel", "ulimit",
-	"rpmdb_stat", "rpmdb_recover", "db_stat"}
+	"rpmdb_stat", "rpmdb_recover", "db_stat", "matchpathcon", "setfacl"}
 
 // optional are programs that update an index of the whole image for desktops and documentation. Scripts call them in passing;
 // an image without the program needs no index.
@@ -52,13 +52,13 @@ var optional = map[string]bool{"update-desktop-database": true, "gtk-update-icon
 	"xmlcatalog": true, "install-catalog": true, "scrollkeeper-update": true, "mkfontdir": true, "mkfontscale": true, "fc-cache": true,
 	"glib-compile-schemas": true, "texhash": true, "mktexlsr": true, "gconftool-2": true,
 	"newaliases": true, "mandb": true, "systemd-sysv-convert": true, "gtk-query-immodules-2.0-64": true, "gtk-query-immodules-3.0-64": true,
-	"ibus-table-createdb": true, "authselect": true, "matchpathcon": true}
+	"ibus-table-createdb": true, "authselect": true}
 
 // nothing succeeds and says so in the report.
 func nothing(c *call) int {
 	c.m.note("%s has no effect in an image", c.name)
 	switch c.name {
-	case "pidof", "killall", "pkill", "fuser", "mountpoint":
+	case "pidof", "killall", "matchpathcon", "pkill", "fuser", "mountpoint":
 		return 1 // nothing runs, nothing is mounted
 	}
 	return 0

@@ -20,11 +20,8 @@ const maxManual = 64 << 10
 
 // installInfo is install-info: it adds the menu entries of a manual to the file dir, or takes them out.
 func installInfo(c *call) int {
-	o, args := c.parse("", map[string]byte{"delete": 'd', "remove": 'd', "dir-file": 'f', "info-dir": 'D', "info-file": 'i', "quiet": 'q', "silent": 'q',
+	o, args := c.parse("f:D:i:e:s:a:", map[string]byte{"delete": 'd', "remove": 'd', "dir-file": 'f', "info-dir": 'D', "info-file": 'i', "calign": 'a', "align": 'a', "quiet": 'q', "silent": 'q',
 		"keep-old": 'k', "entry": 'e', "section": 's'})
-	if o.has('e') || o.has('s') {
-		return c.unknown("--entry and --section are not known")
-	}
 	at := o.value('f')
 	if o.has('D') {
 		at = strings.TrimRight(o.value('D'), "/") + "/dir"
@@ -40,6 +37,15 @@ func installInfo(c *call) int {
 		return c.errorf("the manual or the menu is missing")
 	}
 	sections, entries, status := c.menuEntries(manual)
+	if o.has('e') {
+		entries, status = o.values['e'], 0 // the command line says what the manual would
+		if len(sections) == 0 {
+			sections = []string{"Miscellaneous"}
+		}
+	}
+	if o.has('s') {
+		sections = o.values['s']
+	}
 	if status != 0 {
 		return status
 	}
@@ -107,7 +113,7 @@ func (c *call) menuEntries(manual string) (sections, entries []string, status in
 		}
 	}
 	if len(entries) == 0 {
-		return nil, nil, c.errorf("warning: no info dir entry in '%s'", manual)
+		return sections, nil, c.errorf("warning: no info dir entry in '%s'", manual)
 	}
 	if len(sections) == 0 {
 		sections = []string{"Miscellaneous"}

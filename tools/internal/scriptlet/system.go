@@ -2,6 +2,7 @@ package scriptlet
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/accounts"
@@ -214,7 +215,7 @@ func alternativesCommand(c *call) int {
 	return 0
 }
 
-// cryptoPolicies puts the links of the chosen policy in place, as update-crypto-policies does without its local.d.
+// cryptoPolicies puts the links of the chosen policy in place, as update-crypto-policies does.
 func cryptoPolicies(c *call) int {
 	const share, etc = "/usr/share/crypto-policies", "/etc/crypto-policies"
 	o, args := c.parse("", map[string]byte{"no-reload": 'r', "set": 's', "show": 'w', "no-check": 'n', "check": 'c', "is-applied": 'a'})
@@ -241,9 +242,7 @@ func cryptoPolicies(c *call) int {
 	if err != nil {
 		return c.unknown("policy %s is not in the image", policy)
 	}
-	if local, _ := c.m.readDir(etc + "/local.d"); len(local) > 0 {
-		return c.unknown("additions in local.d are not known")
-	}
+	local, _ := c.m.readDir(etc + "/local.d")
 	_ = c.m.mkdirAll(etc+"/back-ends", 0o755)
 	_ = c.m.mkdirAll(etc+"/state", 0o755)
 	for _, e := range list {
@@ -255,7 +254,19 @@ func cryptoPolicies(c *call) int {
 		if old := c.m.lstat(to); old != nil {
 			_ = c.m.unlink(to)
 		}
-		if err := c.m.symlink(e.Path, to); err != nil {
+		// Additions of the machine make the link a file: the policy, and what local.d has for the program.
+		var text []byte
+		for _, l := range local {
+			if base := rootfs.Base(l.Path); strings.HasPrefix(base, name+"-") && strings.HasSuffix(base, ".config") {
+				text = append(text, c.m.data(l)...)
+			}
+		}
+		err := c.m.symlink(e.Path, to)
+		if len(text) > 0 {
+			_ = c.m.unlink(to)
+			err = c.m.replace(to, append(slices.Clone(c.m.data(e)), text...), 0o644)
+		}
+		if err != nil {
 			return c.errorf("%s: %v", to, err)
 		}
 	}

@@ -84,12 +84,31 @@ func (u *units) do(verb string, names []string) int {
 		return 3 // nothing runs
 	case "set-default":
 		return u.setDefault(names)
-	case "preset-all", "link", "add-wants", "add-requires", "edit", "set-property":
+	case "preset-all":
+		return u.presetAll()
+	case "link", "add-wants", "add-requires", "edit", "set-property":
 		return u.c.unknown("verb %s is not known", verb)
 	default: // start, stop, restart, try-restart, reload, daemon-reload, daemon-reexec, condrestart ...
 		u.c.m.note("systemctl %s has no effect in an image", verb)
 	}
 	return status
+}
+
+// presetAll applies the policy to every unit that can be enabled.
+func (u *units) presetAll() int {
+	seen := map[string]bool{}
+	for _, dir := range u.dirs[1:] {
+		list, _ := u.c.m.readDir(dir)
+		for _, e := range list {
+			if e.Type == pkgindex.TypeFile && len(u.section(e.Path)) > 0 {
+				seen[rootfs.Base(e.Path)] = true
+			}
+		}
+	}
+	for _, name := range sortedKeys(seen) {
+		u.enable(name, u.preset(name)) // a unit that is masked stays so
+	}
+	return 0
 }
 
 func (u *units) setDefault(names []string) int {
