@@ -15,6 +15,7 @@ import (
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/fetch"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/lockfile"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/modulemd"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/repomd"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/resolve"
 )
@@ -32,6 +33,8 @@ type repository struct {
 	older   bool                 // an older version than one already seen is welcome
 	sum     [sha256.Size]byte    // of repomd.xml
 	primary *repomd.Primary
+	streams *modulemd.Index   // nil when the repository has no modules
+	modules *modulemd.Active  // of all repositories together; nil when none has modules
 	found   []string          // bases at which packages were found that the metadata does not list
 	heads   map[string][]byte // sha256 -> start of the file, for packages that the metadata does not list; see rescue
 }
@@ -64,6 +67,9 @@ func (c *command) load(ctx context.Context, m *lockfile.Manifest, arch string) (
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	if err := activateModules(m, arch, repos); err != nil {
+		return nil, err
+	}
 	c.loaded.Store(arch, repos)
 	return repos, nil
 }
@@ -81,7 +87,10 @@ func (r *repository) load(ctx context.Context, m *lockfile.Manifest, manifestDir
 		return err
 	}
 	r.urls, r.bases = mirrors.Bases, mirrors.Bases
-	return r.loadFrom(ctx, mirrors, seenName(source, r.arch))
+	if err := r.loadFrom(ctx, mirrors, seenName(source, r.arch)); err != nil {
+		return err
+	}
+	return r.loadModules(ctx)
 }
 
 // variables are those of the manifest and of the architecture.
@@ -180,7 +189,7 @@ func universe(m *lockfile.Manifest, arch string, repos []*repository) *resolve.U
 	var list []resolve.Repository
 	for _, r := range repos {
 		list = append(list, resolve.Repository{
-			ID: r.config.ID, Priority: r.config.Priority, Primary: r.primary, Exclude: r.config.Exclude,
+			ID: r.config.ID, Priority: r.config.Priority, Primary: r.primary, Exclude: r.config.Exclude, Hides: r.hides(),
 		})
 	}
 	return resolve.NewUniverse(arch, list, m.Exclude)

@@ -100,6 +100,7 @@ func parse(v *verb, args []string) (*command, error) {
 	cache := fs.String("cache", "", "folder for verified downloads")
 	fs.StringVar(&c.manifestPath, "manifest", "", "the manifest, rpms.yaml")
 	fs.StringVar(&c.lockPath, "lock", "", "the lock, rpms.lock.json")
+	retries := fs.Int("retries", 3, "how often a server that is overloaded or breaks off is asked again")
 	fs.BoolVar(&c.allowOlder, "allow-older", false, "take repositories that are older than the lock or an earlier run has seen them")
 	mirrors := (*cli.Strings)(&c.mirrors)
 	fs.Var(mirrors, "mirror", "folder or URL in rpmfetch's layout mirror to look for packages that a repository has dropped; may be repeated")
@@ -134,7 +135,7 @@ func parse(v *verb, args []string) (*command, error) {
 		return nil, err
 	}
 	c.client = &fetch.Client{
-		HTTP: httpClient, CacheDir: *cache, Root: filepath.Dir(c.lockPath), Retries: 3, Pause: 500 * time.Millisecond,
+		HTTP: httpClient, CacheDir: *cache, Root: filepath.Dir(c.lockPath), Retries: *retries, Pause: 500 * time.Millisecond,
 	}
 	return c, nil
 }

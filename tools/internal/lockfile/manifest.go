@@ -35,6 +35,7 @@ type Manifest struct {
 	Install       []Root               `yaml:"install"`
 	Exclude       []string             `yaml:"exclude"` // package names or globs that must not be locked
 	Cut           []ManifestCut        `yaml:"cut"`     // requirements to leave out of the edges
+	Modules       []string             `yaml:"modules"` // "name:stream" to enable, "-name" to keep a module off
 	Weak          bool                 `yaml:"weak"`    // follow Recommends and Supplements too
 	Churn         []string             `yaml:"churn"`   // names or globs of release metadata, see ChurnNames
 }
@@ -52,6 +53,20 @@ type ManifestRepository struct {
 	Priority     int      `yaml:"priority"` // DefaultPriority when left out
 	Exclude      []string `yaml:"exclude"`
 	Only         []string `yaml:"only"` // architectures that use it; all when empty
+}
+
+// ModuleStreams is Modules as a map of module to stream; an empty stream keeps a module off.
+func (m *Manifest) ModuleStreams() map[string]string {
+	out := map[string]string{}
+	for _, text := range m.Modules {
+		if module, off := strings.CutPrefix(text, "-"); off {
+			out[module] = ""
+		} else {
+			module, stream, _ := strings.Cut(text, ":")
+			out[module] = stream
+		}
+	}
+	return out
 }
 
 // For reports whether the repository is used for an architecture.
@@ -215,7 +230,7 @@ func keysOf(goType string) []string {
 	switch goType {
 	case "Manifest":
 		return []string{"schema", "release", "architectures", "releasever", "vars", "rpmdb", "repositories", "install", "exclude",
-			"cut", "weak", "churn"}
+			"cut", "modules", "weak", "churn"}
 	case "ManifestRepository":
 		return []string{"id", "baseurl", "mirrorlist", "metalink", "keys", "fingerprints", "gpgcheck", "repo_gpgcheck", "priority",
 			"exclude", "only"}

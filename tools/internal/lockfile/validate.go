@@ -46,6 +46,7 @@ func (m *Manifest) validate() error {
 	errs = append(errs, m.validateRepositories()...)
 	errs = append(errs, m.validateCoverage()...)
 	errs = append(errs, m.validateRoots()...)
+	errs = append(errs, m.validateModules()...)
 	for _, c := range m.Cut {
 		if c.Package == "" || c.Requires == "" || c.Reason == "" {
 			bad("cut: each entry needs package, requires and reason")
@@ -62,6 +63,27 @@ func (m *Manifest) validate() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+var (
+	moduleStream = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]*:[A-Za-z0-9][A-Za-z0-9._+-]*$`)
+	moduleOff    = regexp.MustCompile(`^-[A-Za-z0-9][A-Za-z0-9._+-]*$`)
+)
+
+func (m *Manifest) validateModules() (errs []error) {
+	seen := map[string]string{}
+	for _, text := range m.Modules {
+		if !moduleStream.MatchString(text) && !moduleOff.MatchString(text) {
+			errs = append(errs, fmt.Errorf(`modules: %q is neither "name:stream" nor "-name"`, text))
+			continue
+		}
+		name, _, _ := strings.Cut(strings.TrimPrefix(text, "-"), ":")
+		if first, twice := seen[name]; twice {
+			errs = append(errs, fmt.Errorf("modules: %s and %s are of the same module", first, text))
+		}
+		seen[name] = text
+	}
+	return errs
 }
 
 // nearArch is near for architectures, which other ecosystems name otherwise.

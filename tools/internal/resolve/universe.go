@@ -6,7 +6,7 @@
 // the number of CPUs.
 //
 // Sources: libsolv's documentation (libsolv-bindings, libsolv-pool), rpm's page on rich dependencies, and comparison with
-// libsolv in the tests. Limits: one architecture and noarch, no multilib, no module streams, nothing installed before.
+// libsolv in the tests. Limits: one architecture and noarch, no multilib, nothing installed before.
 package resolve
 
 import (
@@ -25,6 +25,8 @@ type Repository struct {
 	Priority int // lower is better
 	Primary  *repomd.Primary
 	Exclude  []string // names or globs of packages that must not be taken from it
+	// Hides says why a package must not be taken, or nothing when it may; nil hides none. Module streams hide packages.
+	Hides func(*repomd.Package) string
 }
 
 // Package is a package of a universe. Universe.Packages is ordered by name, EVR, architecture and repository.
@@ -109,12 +111,12 @@ func (u *Universe) addRepository(i int, exclude []string) {
 		}
 		u.Packages = append(u.Packages, Package{
 			Repository: i, Source: src, name: u.id(i, src.Name), evr: primary.EVRs[src.EVR], noa: arch == "noarch",
-			Excluded: excludedBy(name, exclude, u.Repositories[i]),
+			Excluded: excludedBy(name, src, exclude, u.Repositories[i]),
 		})
 	}
 }
 
-func excludedBy(name string, exclude []string, repo Repository) string {
+func excludedBy(name string, src *repomd.Package, exclude []string, repo Repository) string {
 	for _, glob := range exclude {
 		if ok, _ := path.Match(glob, name); ok {
 			return fmt.Sprintf("the manifest excludes %q", glob)
@@ -124,6 +126,9 @@ func excludedBy(name string, exclude []string, repo Repository) string {
 		if ok, _ := path.Match(glob, name); ok {
 			return fmt.Sprintf("the manifest excludes %q from repository %s", glob, repo.ID)
 		}
+	}
+	if repo.Hides != nil {
+		return repo.Hides(src)
 	}
 	return ""
 }
