@@ -251,3 +251,25 @@ func TestConditionalRequests(t *testing.T) {
 	}
 	w.check(t, "tool-2.0", "")
 }
+
+// TestModules locks a package of a module stream, with metadata as it is and damaged.
+func TestModules(t *testing.T) {
+	w := newWorkspace(t)
+	release(t, w.path("repo"), "2.0", "1700000000")
+	yaml := "---\ndocument: modulemd\nversion: 2\ndata:\n  name: tools\n  stream: \"1\"\n  version: 1\n  context: c0ffee00\n  arch: x86_64\n" +
+		"  artifacts: {rpms: [tool-0:2.0-1.x86_64]}\n...\n"
+	w.write("repo/repodata/modules.yaml", yaml)
+	index := w.read("repo/repodata/repomd.xml")
+	w.write("repo/repodata/repomd.xml", strings.Replace(index, "</repomd>", fmt.Sprintf(
+		`<data type="modules"><checksum type="sha256">%x</checksum><location href="repodata/modules.yaml"/></data></repomd>`, sha256.Sum256([]byte(yaml))), 1))
+	for _, c := range []struct{ modules, err string }{
+		{"", "it belongs to module tools:1, which is not active"},
+		{"tools:1", ""},
+		{"tool:1", "rpmlock: error: modules for x86_64: no repository has a module \"tool\"\nrpmlock: hint: did you mean tools?"},
+		{"tools:2", "rpmlock: error: modules for x86_64: module \"tools\" has no stream \"2\"\nrpmlock: hint: did you mean 1?"},
+	} {
+		w.mirrored("baseurl: repo")
+		w.write("rpms.yaml", w.read("rpms.yaml")+"modules: ["+c.modules+"]\n")
+		w.check(t, "tool-2.0", c.err)
+	}
+}

@@ -20,7 +20,7 @@ const MaxOpenBytes = 8 << 30
 const maxWindow = 512 << 20
 
 // Decompress returns a reader of the uncompressed content. The format is told by the first bytes, never by the name:
-// gzip, xz, zstd, bzip2 or plain XML. r is read in a goroutine until Close returns. openBytes is the expected size, or -1; a longer or shorter content is an error.
+// gzip, xz, zstd, bzip2, plain XML or YAML. r is read in a goroutine until Close returns. openBytes is the expected size, or -1; a longer or shorter content is an error.
 func Decompress(r io.Reader, openBytes int64) (io.ReadCloser, error) {
 	br := bufio.NewReaderSize(r, 64<<10)
 	magic, err := br.Peek(16)
@@ -53,6 +53,8 @@ func Decompress(r io.Reader, openBytes int64) (io.ReadCloser, error) {
 		content.r = br
 	case len(magic) == 0:
 		return nil, errors.New("the file is empty")
+	case bytes.HasPrefix(magic, []byte("---")), bytes.HasPrefix(magic, []byte("document:")): // modules.yaml
+		content.r = br
 	default:
 		return nil, fmt.Errorf("unknown compression, first bytes %x", magic[:min(len(magic), 6)])
 	}
