@@ -33,6 +33,13 @@ func newMirror(t *testing.T, dir string) *mirror {
 	return m
 }
 
+// turn makes another folder current.
+func (m *mirror) turn(dir string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.dir = dir
+}
+
 func (m *mirror) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -82,16 +89,7 @@ func (w *workspace) check(t *testing.T, want, wantError string) {
 	case wantError == "" && !strings.Contains(w.read("rpms.lock.json"), want):
 		t.Errorf("the lock has no %s", want)
 	}
-	names, _ := filepath.Glob(w.path("cache/sha256/*/*"))
-	for _, name := range names {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := fmt.Sprintf("%x", sha256.Sum256(data)); !strings.HasPrefix(filepath.Base(name), ".part-") && got != filepath.Base(name) {
-			t.Errorf("the cache holds a wrong file %s", name)
-		}
-	}
+	w.checkDigests()
 }
 
 func isPrimary(r *http.Request) bool { return strings.Contains(r.URL.Path, "primary") }
