@@ -60,7 +60,10 @@ func (t *tester) rpmOwners(tree *rootfs.Tree) error {
 		if err != nil || !slices.Contains(strings.Fields(out), p.NEVRA) {
 			return fmt.Errorf("rpm -q --whatprovides %s: %s (%v), want %s", p.Name, out, err, p.NEVRA)
 		}
-		i := slices.IndexFunc(tree.Entries, func(e *rootfs.Entry) bool { return e.Type == pkgindex.TypeFile && slices.Contains(e.Owners, p.NEVRA) })
+		// What a later layer replaced is not the package's any more.
+		i := slices.IndexFunc(tree.Entries, func(e *rootfs.Entry) bool {
+			return e.Type == pkgindex.TypeFile && e.Layer == p.Layer && slices.Contains(e.Owners, p.NEVRA)
+		})
 		if i < 0 {
 			continue
 		}

@@ -100,7 +100,11 @@ func TestPublicKeyIsUsed(t *testing.T) {
 		t.Errorf("without the key: %v\n%s", err, out)
 	}
 	opts.Packages = append(opts.Packages, Installed{Blob: func() ([]byte, error) { return blob, nil }})
-	if out, err := check(opts); err != nil || !strings.Contains(out, "f4a80eb5: OK") {
+	out, err := check(opts)
+	// The policy of newer OpenPGP libraries refuses the SHA-1 with which CentOS 7's key signs itself; that they say so of this key shows
+	// that they read it from the database.
+	refused := strings.Contains(out, "f4a80eb5: NOTTRUSTED") && strings.Contains(out, "SHA1 is not considered secure")
+	if !refused && (err != nil || !strings.Contains(out, "f4a80eb5: OK")) {
 		t.Errorf("with the key: %v\n%s", err, out)
 	}
 	records := readFiles(t, files(t, opts))
