@@ -203,5 +203,5 @@ func skipped(err error) (reason string, ok bool) {
 }
 
 func allEntries() []entry {
-	return slices.Concat(entries, extractEntries, memoryEntries, headerEntries, storageEntries, rpmdbEntries, scriptletEntries)
+	return slices.Concat(entries, extractEntries, memoryEntries, headerEntries, storageEntries, rpmdbEntries, scriptletEntries, closureEntries)
 }
