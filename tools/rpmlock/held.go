@@ -66,7 +66,7 @@ func (c *command) hold(ctx context.Context, m *lockfile.Manifest, arch string, r
 		sum := checksum(pkg.SHA256)
 		h.old[pkg.SHA256] = pkg
 		switch {
-		case slices.Contains(h.newest, pkg.Name), repositoryOf(repos, pkg.Repository) == nil:
+		case slices.Contains(h.newest, pkg.Name), repositoryOf(repos, pkg.Repository) == nil, pinnedElsewhere(m, arch, pkg):
 		case listed[sum]:
 			h.sums[sum] = true
 		default:

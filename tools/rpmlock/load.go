@@ -184,15 +184,27 @@ func (r *repository) advisories(ctx context.Context) (list []repomd.Advisory, er
 	return list, err
 }
 
-// universe indexes repositories for the resolver.
-func universe(m *lockfile.Manifest, arch string, repos []*repository) *resolve.Universe {
+// universe indexes repositories for the resolver, and returns the pins that match nothing there.
+func universe(m *lockfile.Manifest, arch string, repos []*repository) (*resolve.Universe, []*resolve.PinError) {
 	var list []resolve.Repository
 	for _, r := range repos {
 		list = append(list, resolve.Repository{
 			ID: r.config.ID, Priority: r.config.Priority, Primary: r.primary, Exclude: r.config.Exclude, Hides: r.hides(),
 		})
 	}
-	return resolve.NewUniverse(arch, list, m.Exclude)
+	u := resolve.NewUniverse(arch, list, m.Exclude)
+	return u, u.Pin(m.Pin)
+}
+
+// options are what the manifest asks of the resolver for the architecture of a universe.
+func options(ctx context.Context, m *lockfile.Manifest, u *resolve.Universe, repos []*repository) resolve.Options {
+	out := resolve.Options{
+		Weak: m.Weak, Best: m.Best, Policy: resolve.Policy(m.Policy), Budget: m.Budget, Files: addFiles(ctx, u, repos),
+	}
+	for _, root := range m.For(u.Arch) {
+		out.Roots = append(out.Roots, root.Name)
+	}
+	return out
 }
 
 // addFiles is resolve.Options.Files for repositories.

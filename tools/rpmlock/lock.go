@@ -21,6 +21,9 @@ type section struct {
 	arch  string
 	repos []*repository
 	lock  *lockfile.Architecture
+	pins  []*resolve.PinError // that match nothing
+	size  *resolve.Size       // of policy smallest
+	held  bool                // packages of an earlier lock were kept
 	err   error
 }
 
@@ -131,14 +134,16 @@ func (c *command) make(ctx context.Context, m *lockfile.Manifest, p plan) (*lock
 	var wait sync.WaitGroup
 	for i, arch := range m.Architectures {
 		wait.Go(func() {
-			s := section{arch: arch}
-			s.repos, s.lock, s.err = c.makeArch(ctx, m, arch, p)
-			sections[i] = s
+			sections[i] = section{arch: arch}
+			sections[i].err = c.makeArch(ctx, m, &sections[i], p)
 		})
 	}
 	wait.Wait()
 	if err := joinSections(sections, c.manifestPath); err != nil {
 		return nil, err
+	}
+	for _, s := range sections {
+		c.saySize(s)
 	}
 	l := &lockfile.Lock{
 		Schema: lockfile.Schema, Release: m.Release, RPMDB: m.RPMDB, Architectures: map[string]*lockfile.Architecture{},
@@ -162,43 +167,45 @@ func (c *command) make(ctx context.Context, m *lockfile.Manifest, p plan) (*lock
 }
 
 // makeArch makes the section of one architecture.
-func (c *command) makeArch(ctx context.Context, m *lockfile.Manifest, arch string, p plan) ([]*repository, *lockfile.Architecture, error) {
-	repos, err := c.load(ctx, m, arch)
-	if err != nil {
-		return nil, nil, err
+func (c *command) makeArch(ctx context.Context, m *lockfile.Manifest, s *section, p plan) (err error) {
+	arch := s.arch
+	if s.repos, err = c.load(ctx, m, arch); err != nil {
+		return err
 	}
-	h, err := c.hold(ctx, m, arch, repos, p)
+	h, err := c.hold(ctx, m, arch, s.repos, p)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	u := universe(m, arch, h.repos)
-	var roots []string
-	for _, root := range m.For(arch) {
-		roots = append(roots, root.Name)
+	var u *resolve.Universe
+	u, s.pins = universe(m, arch, h.repos)
+	if err := wrongVersions(s.pins); err != nil {
+		return err
 	}
-	options := resolve.Options{Roots: roots, Weak: m.Weak, Files: addFiles(ctx, u, repos)}
-	all := p.sameManifest || p.old != nil && p.old.Architectures[arch] != nil && sameRoots(u, p.old.Architectures[arch], roots)
-	kept, err := u.ResolveHolding(options, h.holding(u, all))
+	options := options(ctx, m, u, s.repos)
+	all := p.sameManifest || p.old != nil && p.old.Architectures[arch] != nil && sameRoots(u, p.old.Architectures[arch], options.Roots)
+	holding := h.holding(u, all)
+	s.held = len(holding.Packages) > 0
+	kept, err := u.ResolveHolding(options, holding)
 	if err != nil {
-		return nil, nil, h.adviseGone(err, c.updateCommand())
+		return h.adviseGone(err, c.updateCommand())
 	}
 	sol := kept.Solution
 	packages, err := c.packages(ctx, m, sol, h.repos)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	for i := range packages {
 		if old := h.old[packages[i].SHA256]; old != nil {
 			packages[i].URLs = old.URLs
 		}
 	}
-	section := &lockfile.Architecture{Roots: []string{}, Packages: packages}
+	s.lock, s.size = &lockfile.Architecture{Roots: []string{}, Packages: packages}, sol.Size
 	for _, root := range sol.Roots {
-		section.Roots = append(section.Roots, u.Name(root))
+		s.lock.Roots = append(s.lock.Roots, u.Name(root))
 	}
-	slices.Sort(section.Roots)
-	section.Roots = slices.Compact(section.Roots)
-	return repos, section, nil
+	slices.Sort(s.lock.Roots)
+	s.lock.Roots = slices.Compact(s.lock.Roots)
+	return nil
 }
 
 // takeOver keeps the state of a repository that the old lock names, as long as no package of it is new: a repository moves on
@@ -238,7 +245,7 @@ func (r *repository) takeOver(p plan, section *lockfile.Architecture) lockfile.R
 func joinSections(sections []section, manifest string) error {
 	lacking := map[string][]string{} // root -> architectures without it
 	var order []string
-	var errs []error
+	errs := unknownPins(sections)
 	for _, s := range sections {
 		var unknown resolve.RootErrors
 		if !errors.As(s.err, &unknown) {

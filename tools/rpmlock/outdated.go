@@ -87,7 +87,7 @@ func (c *command) outdatedFor(ctx context.Context, m *lockfile.Manifest, arch st
 	if err != nil {
 		return nil, err
 	}
-	u := universe(m, arch, repos)
+	u, _ := universe(m, arch, repos)
 	for i := range section.Packages {
 		p := &section.Packages[i]
 		newest := u.Newest(p.Name)

@@ -38,7 +38,8 @@ func (c *command) eachUniverse(ctx context.Context, use func(m *lockfile.Manifes
 		if err != nil {
 			return err
 		}
-		if err := use(m, arch, universe(m, arch, repos), repos); err != nil {
+		u, _ := universe(m, arch, repos) // what is pinned and not there is the business of lock
+		if err := use(m, arch, u, repos); err != nil {
 			return err
 		}
 	}

@@ -34,7 +34,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			// mkrepo DIR ARCH writes the small distribution of the tests.
 			// packages DIR LIST [ADVISORIES] writes a repository of the packages that a file lists, a line each: name, version-release,
-			// architecture, and requires=, provides=, conflicts= with commas. Files of other packages in DIR stay.
+			// architecture, and requires=, provides=, conflicts= with commas, installed= with bytes. Files of other packages in DIR stay.
 			"packages": func(ts *testscript.TestScript, neg bool, args []string) {
 				if neg || len(args) < 2 || len(args) > 3 {
 					ts.Fatalf("usage: packages DIR LIST [ADVISORIES]")
@@ -43,7 +43,15 @@ func TestScripts(t *testing.T) {
 				if len(args) == 3 {
 					options.Updateinfo = ts.ReadFile(args[2])
 				}
-				repotest.Write(t, ts.MkAbs(args[0]), options, packageList(ts, ts.ReadFile(args[1]))...)
+				options.Installed = map[string]int64{}
+				repotest.Write(t, ts.MkAbs(args[0]), options, packageList(ts, ts.ReadFile(args[1]), options.Installed)...)
+			},
+			// append FILE LINE adds a line.
+			"append": func(ts *testscript.TestScript, neg bool, args []string) {
+				if neg || len(args) != 2 {
+					ts.Fatalf("usage: append FILE LINE")
+				}
+				ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(ts.ReadFile(args[0])+args[1]+"\n"), 0o644))
 			},
 			// serve DIR makes a folder reachable over HTTP, at $SERVER.
 			"serve": func(ts *testscript.TestScript, neg bool, args []string) {
@@ -71,8 +79,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// packageList reads the lines of the command packages.
-func packageList(ts *testscript.TestScript, text string) []rpmtest.Package {
+// packageList reads the lines of the command packages; installed gets the installed sizes that they name.
+func packageList(ts *testscript.TestScript, text string, installed map[string]int64) []rpmtest.Package {
 	var out []rpmtest.Package
 	for line := range strings.Lines(text) {
 		words := strings.Fields(line)
@@ -101,6 +109,10 @@ func packageList(ts *testscript.TestScript, text string) []rpmtest.Package {
 				p.Conflicts = items
 			case "size":
 				p.Files = []rpmtest.File{{Path: "/usr/share/" + p.Name, Data: strings.Repeat("x", len(list))}}
+			case "installed":
+				n, err := strconv.ParseInt(list, 10, 64)
+				ts.Check(err)
+				installed[p.Name] = n
 			default:
 				ts.Fatalf("packages: unknown word %q", word)
 			}

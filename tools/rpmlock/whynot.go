@@ -13,10 +13,7 @@ import (
 func whyNot(ctx context.Context, c *command) error {
 	var missing []error
 	err := c.eachUniverse(ctx, func(m *lockfile.Manifest, arch string, u *resolve.Universe, repos []*repository) error {
-		options := resolve.Options{Weak: m.Weak, Files: addFiles(ctx, u, repos)}
-		for _, root := range m.For(arch) {
-			options.Roots = append(options.Roots, root.Name)
-		}
+		options := options(ctx, m, u, repos)
 		for _, word := range c.words {
 			list, err := u.WhyNot(word, options)
 			if err != nil {

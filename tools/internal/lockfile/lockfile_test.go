@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/evr"
+
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
 )
 
@@ -74,13 +76,24 @@ func TestManifestRefusals(t *testing.T) {
 		{"a key id in place of a fingerprint", "b21c 50fa 44a9 9720 eaa7 2f7f e951 904a d832 c631", "d832c631", `fingerprint "d832c631" is not 40 or 64 hexadecimal digits`},
 		{"an absolute key", "keys/KEY", "/keys/KEY", `key "/keys/KEY" is not a path relative to the manifest`},
 		{"a priority out of range", "priority: 10", "priority: 5000", "priority 5000 is not between 1 and 1000"},
-		{"a bad glob", "[kernel*]", `["[a"]`, `exclude: "[a" is not a name or glob`},
+		{"a bad glob", "[kernel*]", `["[a"]`, `exclude: "[a" is not a name, NEVRA or glob`},
 		{"a root twice", "  - glibc", "  - glibc\n  - glibc", `line 19: install: "glibc" is already given in line 18`},
 		{"an empty root", "  - glibc", "  - ''", `line 18: install: "" is not a package`},
 		{"a root that is a list", "  - glibc", "  - [glibc]", "line 18: expected a name or {name: ..., only: [...]}"},
 		{"a cut without a reason", "reason: not needed", "reason: ''", "cut: each entry needs package, requires and reason"},
 		{"a later schema", "schema: 1", "schema: 7", "schema 7, this tool reads 1"},
 		{"a number where a list belongs", "[systemd]", "5", "line 20: cannot unmarshal !!int `5` into []string"},
+		{"an unknown policy", "weak: false", "policy: smalest", `unknown policy "smalest" (did you mean "smallest"?)`},
+		{"smallest with weak dependencies", "weak: false", "weak: true\npolicy: smallest", "policy smallest takes the fewest bytes, weak: true more"},
+		{"a budget without a search", "weak: false", "budget: 5", "budget is for policy smallest, and policy is dnf"},
+		{"a budget without end", "weak: false", "policy: smallest\nbudget: 99999999999", "budget 99999999999 is not between 1 and 10000000"},
+		{"best that is no boolean", "weak: false", "best: maybe", "line 23: cannot unmarshal !!str `maybe` into bool"},
+		{"a pin without a version", "weak: false", "pin: [bash]", `line 23: pin: "bash" is neither "name = version" nor name-version-release[.arch]`},
+		{"a pin with a range", "weak: false", "pin: [bash >= 5]", `pin: "bash >= 5" is neither`},
+		{"a pin with a glob", "weak: false", "pin: [bash = 5*]", `pin: "bash = 5*" is neither`},
+		{"a pin of a bad epoch", "weak: false", "pin: {bash: 99999999999:1-1}", `line 23: pin: "bash = 99999999999:1-1" is neither`},
+		{"a pin that is a word", "weak: false", "pin: bash", `line 23: pin is neither a list of "name = version" nor a map of name to version`},
+		{"a name pinned twice", "weak: false", "pin: [bash = 5, bash-6-1]", `line 23: pin: "bash = 5" and "bash-6-1" are of the same name`},
 		{"two documents", "weak: false", "weak: false\n---\na: b", "more than one YAML document"},
 	}
 	for _, test := range tests {
@@ -94,6 +107,29 @@ func TestManifestRefusals(t *testing.T) {
 	}
 	if _, err := ParseManifest(nil, "rpms.yaml"); err == nil || err.Error() != "reading manifest rpms.yaml: the file is empty" {
 		t.Errorf("an empty manifest: %v", err)
+	}
+}
+
+func TestPins(t *testing.T) {
+	for _, test := range []struct {
+		pin, name, version, arch string
+		allowed                  bool
+	}{
+		{"bash = 5.2", "bash", "5.2-1", "x86_64", true}, {"bash=5.2", "bash", "5.3-1", "x86_64", false},
+		{"bash = 5.2", "bash", "1:5.2-1", "x86_64", true}, {"bash = 0:5.2", "bash", "1:5.2-1", "x86_64", false},
+		{"bash = 5.2-1", "bash", "5.2-2", "x86_64", false}, {"bash-5.2-1", "bash", "5.2-1", "noarch", true},
+		{"bash-5.2-1.x86_64", "bash", "5.2-1", "x86_64", true}, {"bash-5.2-1.x86_64", "bash", "5.2-1", "noarch", false},
+		{"python3-pip-wheel-21.3-7.el9.noarch", "python3-pip-wheel", "21.3-7.el9", "noarch", true},
+		{"bash-1:5.2-1", "bash", "5.2-1", "x86_64", false}, {"libstdc++ = 11.5.0", "libstdc++", "11.5.0-2", "aarch64", true},
+	} {
+		pin, err := ParsePin(test.pin)
+		version, errVersion := evr.Parse(test.version)
+		if err != nil || errVersion != nil || pin.Name != test.name || pin.Allows(version, test.arch) != test.allowed {
+			t.Errorf("%s: %+v (%v) allows %s.%s: %v, want %v", test.pin, pin, err, test.version, test.arch, pin.Allows(version, test.arch), test.allowed)
+		}
+	}
+	if pin, err := ParsePin("bash-5.2-1.x86_64"); err != nil || pin.Applies("aarch64") || !pin.Applies("x86_64") {
+		t.Errorf("a pin for one architecture is %+v (%v)", pin, err)
 	}
 }
 

@@ -20,6 +20,9 @@ const ManifestSchema = 1
 // MaxManifestBytes bounds rpms.yaml.
 const MaxManifestBytes = 4 << 20
 
+// MaxBudget bounds budget: minutes of search.
+const MaxBudget = 10_000_000
+
 // DefaultPriority is the priority of a repository that names none; lower numbers win, as in dnf.
 const DefaultPriority = 99
 
@@ -33,7 +36,11 @@ type Manifest struct {
 	RPMDB         RPMDB                `yaml:"rpmdb"`
 	Repositories  []ManifestRepository `yaml:"repositories"`
 	Install       []Root               `yaml:"install"`
-	Exclude       []string             `yaml:"exclude"` // package names or globs that must not be locked
+	Exclude       []string             `yaml:"exclude"` // package names, NEVRAs or globs of them that must not be locked
+	Pin           Pins                 `yaml:"pin"`     // names of which one version only may be locked
+	Policy        string               `yaml:"policy"`  // one of KnownPolicies; dnf when left out
+	Budget        int                  `yaml:"budget"`  // conflicts that the search of policy smallest may take; 0: the resolver's default
+	Best          bool                 `yaml:"best"`    // the best candidate of each root, or an error
 	Cut           []ManifestCut        `yaml:"cut"`     // requirements to leave out of the edges
 	Modules       []string             `yaml:"modules"` // "name:stream" to enable, "-name" to keep a module off
 	Weak          bool                 `yaml:"weak"`    // follow Recommends and Supplements too
@@ -230,7 +237,7 @@ func keysOf(goType string) []string {
 	switch goType {
 	case "Manifest":
 		return []string{"schema", "release", "architectures", "releasever", "vars", "rpmdb", "repositories", "install", "exclude",
-			"cut", "modules", "weak", "churn"}
+			"pin", "policy", "budget", "best", "cut", "modules", "weak", "churn"}
 	case "ManifestRepository":
 		return []string{"id", "baseurl", "mirrorlist", "metalink", "keys", "fingerprints", "gpgcheck", "repo_gpgcheck", "priority",
 			"exclude", "only"}

@@ -133,6 +133,14 @@ func TestManifestSchema(t *testing.T) {
 	if err := schema.Validate(document(t, []byte(manifest))); err != nil {
 		t.Errorf("the manifest of the tests: %v", err)
 	}
+	for keys, valid := range map[string]bool{
+		"policy: smallest\nbudget: 100\nbest: true\npin: [bash = 5.2-1, glibc-2.34-1.el9.x86_64]\n": true,
+		"pin: {bash: 5.2}\n": true, "pin: [bash]\n": false, "policy: other\n": false, "budget: 0\n": false,
+	} {
+		if err := schema.Validate(document(t, []byte(manifest+keys))); (err == nil) != valid {
+			t.Errorf("%q: %v", keys, err)
+		}
+	}
 	// the keys that the decoder knows are those of the schema
 	data, err := os.ReadFile(filepath.Join(schemas, "rpms.schema.json"))
 	if err != nil {

@@ -47,6 +47,8 @@ func (m *Manifest) validate() error {
 	errs = append(errs, m.validateCoverage()...)
 	errs = append(errs, m.validateRoots()...)
 	errs = append(errs, m.validateModules()...)
+	errs = append(errs, m.validatePins()...)
+	errs = append(errs, m.validatePolicy()...)
 	for _, c := range m.Cut {
 		if c.Package == "" || c.Requires == "" || c.Reason == "" {
 			bad("cut: each entry needs package, requires and reason")
@@ -59,7 +61,7 @@ func (m *Manifest) validate() error {
 	}
 	for _, name := range m.Exclude {
 		if _, err := path.Match(name, ""); err != nil || name == "" {
-			bad("exclude: %q is not a name or glob", name)
+			bad("exclude: %q is not a name, NEVRA or glob", name)
 		}
 	}
 	return errors.Join(errs...)
@@ -158,7 +160,7 @@ func (r *ManifestRepository) validate() []error {
 	}
 	for _, name := range r.Exclude {
 		if _, err := path.Match(name, ""); err != nil || name == "" {
-			bad("exclude: %q is not a name or glob", name)
+			bad("exclude: %q is not a name, NEVRA or glob", name)
 		}
 	}
 	return errs

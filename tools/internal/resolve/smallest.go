@@ -63,6 +63,11 @@ func (u *Universe) smallest(roots []Root, options Options, sol *Solution) (*Solu
 		return nil, err
 	}
 	p.onlyNewest(sol)
+	for _, pkg := range sol.Packages {
+		if u.held[pkg] { // what a lock holds and policy DNF takes again stays, whatever smaller one there is now
+			p.clause(fact{kind: factSameName, pkg: int32(pkg), other: int32(pkg)}, []lit{lit(pkg + 1)})
+		}
+	}
 	m := &minimiser{problem: p, best: sol.Packages, used: make([]int32, len(u.Packages))}
 	for _, pkg := range sol.Packages {
 		m.bestCost += u.cost(pkg)

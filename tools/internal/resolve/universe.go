@@ -24,7 +24,7 @@ type Repository struct {
 	ID       string
 	Priority int // lower is better
 	Primary  *repomd.Primary
-	Exclude  []string // names or globs of packages that must not be taken from it
+	Exclude  []string // names, NEVRAs or globs of packages that must not be taken from it
 	// Hides says why a package must not be taken, or nothing when it may; nil hides none. Module streams hide packages.
 	Hides func(*repomd.Package) string
 }
@@ -74,7 +74,7 @@ type depKey struct {
 	op   evr.Op
 }
 
-// NewUniverse indexes repositories for an architecture. exclude holds names or globs of packages that must not be taken.
+// NewUniverse indexes repositories for an architecture. exclude holds names, NEVRAs or globs of packages that must not be taken.
 func NewUniverse(arch string, repositories []Repository, exclude []string) *Universe {
 	u := &Universe{
 		Arch: arch, Repositories: repositories, strings: repomd.NewStrings(), evrs: make([]evr.EVR, 1),
@@ -85,6 +85,7 @@ func NewUniverse(arch string, repositories []Repository, exclude []string) *Univ
 	}
 	u.sort()
 	u.index()
+	u.excludeVersions(exclude)
 	return u
 }
 

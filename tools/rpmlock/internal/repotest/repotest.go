@@ -29,8 +29,9 @@ type Options struct {
 	NoHeaderRange bool
 	// EditPrimary changes primary.xml before it is compressed and checksummed.
 	EditPrimary func([]byte) []byte
-	Revision    string // default 1700000000
-	Updateinfo  string // the <update> elements of updateinfo.xml; without any there is none
+	Revision    string           // default 1700000000
+	Installed   map[string]int64 // installed sizes by name; 1234 for the rest
+	Updateinfo  string           // the <update> elements of updateinfo.xml; without any there is none
 }
 
 // Write makes a repository in dir. Each package provides its name and version, as rpmbuild makes it.
@@ -50,8 +51,12 @@ func Write(t testing.TB, dir string, options Options, packages ...rpmtest.Packag
 			t.Fatal(err)
 		}
 		sum := sha256.Sum256(data)
+		installed, given := options.Installed[p.Name]
+		if !given {
+			installed = 1234
+		}
 		listed = append(listed, primaryxml.Package{
-			Package: pkg, SHA256: hex.EncodeToString(sum[:]), SizeBytes: int64(len(data)), Location: PackagePath(p), InstalledBytes: 1234,
+			Package: pkg, SHA256: hex.EncodeToString(sum[:]), SizeBytes: int64(len(data)), Location: PackagePath(p), InstalledBytes: installed,
 			NoHeaderRange: options.NoHeaderRange,
 		})
 		if err := describeFiles(&filelists, pkg, sum); err != nil {
