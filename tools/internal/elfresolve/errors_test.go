@@ -30,6 +30,14 @@ func TestMissing(t *testing.T) {
 			"//x:image: resolving libx.so: needed by /usr/lib64/liba.so (a-1-1.x86_64), needed by /usr/bin/b (b-1-1.x86_64), requested by //x:b: no candidate package has it\n" +
 				"//x:image: resolving liby.so: needed by /usr/bin/tool (a-1-1.x86_64), a-1-1.x86_64 for liba.so of /usr/bin/b (b-1-1.x86_64), requested by //x:b: no candidate package has it\n" +
 				"//x:image: resolving libz9.so: needed by /usr/bin/b (b-1-1.x86_64), requested by //x:b: no candidate package has it", nil},
+		{"a soname that many files need, in one line", input(world(
+			pack("a", exe("/usr/bin/a1", "libx.so"), exe("/usr/bin/a2", "libx.so", "liby.so"), exe("/usr/bin/a3", "liby.so")),
+			pack("b", exe("/usr/bin/b1", "libx.so"), exe("/usr/bin/b2", "libx.so"), exe("/usr/bin/b3", "libx.so"), exe("/usr/bin/b4", "libx.so"))),
+			packages("//x:a", "a"), packages("//x:b", "b")),
+			"//x:image: resolving libx.so: needed by /usr/bin/a1 (a-1-1.x86_64), requested by //x:a, also needed by /usr/bin/a2 (a-1-1.x86_64), " +
+				"/usr/bin/b1 (b-1-1.x86_64), /usr/bin/b2 (b-1-1.x86_64) and 2 more files: no candidate package has it\n" +
+				"//x:image: resolving liby.so: needed by /usr/bin/a2 (a-1-1.x86_64), requested by //x:a, also needed by /usr/bin/a3 (a-1-1.x86_64): no candidate package has it",
+			[]string{"'libx.so()(64bit)'", "'liby.so()(64bit)'"}},
 		{"a soname where the loader does not look", input(world(tar, pack("acl", lib("/opt/acl/libacl.so.1"))), binary("//x:tar", "tar", "/usr/bin/tar")),
 			"//x:image: resolving libacl.so.1: needed by /usr/bin/tar (tar-1-1.x86_64), requested by //x:tar: found at /opt/acl/libacl.so.1 (acl-1-1.x86_64), but the loader searches only /lib64, /usr/lib64",
 			[]string{"RUNPATH"}},

@@ -27,13 +27,47 @@ type findings []finding
 
 func (f *findings) add(x finding) { *f = append(*f, x) }
 
-// err is all findings, one line each, sorted.
+// maxAlso is how many more files with the same need are named.
+const maxAlso = 3
+
+// err is all findings, sorted, in one line for each need that many files share.
 func (f findings) err(r *resolver) error {
-	var errs []error
+	type problem struct{ need, outcome, hint string }
+	type asking struct{ chain, file string }
+	askers := map[problem][]asking{}
 	for i := range f {
-		errs = append(errs, f[i].err(r))
+		outcome, hint := f[i].outcome(r)
+		last := f[i].by.Ref.(*found).last()
+		need := f[i].need
+		if f[i].interp {
+			need = "interpreter " + need
+		}
+		p := problem{need, outcome, hint}
+		askers[p] = append(askers[p], asking{f[i].chain(), fmt.Sprintf("%s (%s)", last.node.path, last.owner())})
+	}
+	var errs []error
+	for p, all := range askers {
+		slices.SortFunc(all, func(a, b asking) int { return strings.Compare(a.chain, b.chain) })
+		var files []string
+		for _, a := range all {
+			files = append(files, a.file)
+		}
+		err := fmt.Errorf("%s: resolving %s: %s%s: %s", r.in.Spec.Label, p.need, all[0].chain, also(unique(files)[1:]), p.outcome)
+		errs = append(errs, cli.Hint(err, "%s", p.hint))
 	}
 	return joinSorted(errs)
+}
+
+// also tells which other files have the need.
+func also(files []string) string {
+	switch n := len(files); {
+	case n == 0:
+		return ""
+	case n <= maxAlso:
+		return ", also needed by " + strings.Join(files, ", ")
+	default:
+		return fmt.Sprintf(", also needed by %s and %d more files", strings.Join(files[:maxAlso], ", "), n-maxAlso)
+	}
 }
 
 // chain tells who asked: the files of the process, then why the package of its program is there, then the request.
@@ -72,35 +106,30 @@ func reasons(why []selection.Reason, nevra string) string {
 	return b.String()
 }
 
-func (f *finding) err(r *resolver) error {
-	target := r.in.Spec.Label
+// outcome says what the search for the need came to, and what helps.
+func (f *finding) outcome(r *resolver) (outcome, hint string) {
 	switch {
 	case f.interp:
-		return cli.Hint(fmt.Errorf("%s: resolving interpreter %s: %s: no candidate package has it", target, f.need, f.chain()),
-			"the C library is not in the lock: add its package to the roots of the manifest and lock again")
+		return "no candidate package has it", "the C library is not in the lock: add its package to the roots of the manifest and lock again"
 	case len(f.versions) > 0:
-		return cli.Hint(fmt.Errorf("%s: resolving %s: %s: %s (%s) does not define version %s", target, f.need, f.chain(),
-			f.at.node.path, f.at.owner(), strings.Join(f.versions, ", ")),
-			"the two packages are of different generations: update both in one lock, and build the base from the same lock")
+		return fmt.Sprintf("%s (%s) does not define version %s", f.at.node.path, f.at.owner(), strings.Join(f.versions, ", ")),
+			"the two packages are of different generations: update both in one lock, and build the base from the same lock"
 	case len(f.elsewhere) > 0:
-		hint := "the package lacks an RUNPATH or a file in /etc/ld.so.conf.d; the package with that file may have to be named in extra"
+		hint = "the package lacks an RUNPATH or a file in /etc/ld.so.conf.d; the package with that file may have to be named in extra"
 		switch {
 		case r.in.Spec.NoLDSOCache:
 			hint = "if /etc/ld.so.conf.d names the directory, give the root filesystem ld_so_cache = True: the loader reads the cache only"
 		case !slices.ContainsFunc(f.elsewhere, func(at string) bool { return ldso.Level(at) == "" }):
 			hint = "only processors of that level look there: name a package that has the library for all processors in extra"
 		}
-		return cli.Hint(fmt.Errorf("%s: resolving %s: %s: found at %s, but the loader searches only %s", target, f.need, f.chain(),
-			strings.Join(f.elsewhere, ", "), strings.Join(unique(f.searched), ", ")),
-			"%s", hint)
+		return fmt.Sprintf("found at %s, but the loader searches only %s", strings.Join(f.elsewhere, ", "), strings.Join(unique(f.searched), ", ")), hint
 	}
 	capability := f.need + "()"
 	if f.by.ELF.Class == 64 {
 		capability += "(64bit)"
 	}
-	return cli.Hint(fmt.Errorf("%s: resolving %s: %s: no candidate package has it", target, f.need, f.chain()),
-		"find its package with `bazel run @%s//:provides -- '%s'`, add it to the roots of the manifest and run `bazel run @%[1]s//:lock`; "+
-			"a library the image gets in another way is named by its package in provided or exclude", r.in.Spec.Release, capability)
+	return "no candidate package has it", fmt.Sprintf("find its package with `bazel run @%s//:provides -- '%s'`, add it to the roots of the manifest and run `bazel run @%[1]s//:lock`; "+
+		"a library the image gets in another way is named by its package in provided or exclude", r.in.Spec.Release, capability)
 }
 
 func unique(list []string) []string {
