@@ -84,6 +84,7 @@ def variant(
         entrypoint = None,
         workdir = None,
         commands = [],
+        modes = {},
         no_shell = True):
     """An image of ours, for every release.
 
@@ -111,6 +112,7 @@ def variant(
       entrypoint: list of strings.
       workdir: working directory of the process.
       commands: commands that the tests of the image run, as in rpm_image_test.
+      modes: permission bits that the tests of the image demand, as in rpm_image_test.
       no_shell: whether the image must have no shell.
     """
     for release, data in releases.items():
@@ -167,6 +169,7 @@ def variant(
                 commands = commands,
                 image = release,
                 lock = _RELEASES[release].lock,
+                modes = modes,
                 no_shell = no_shell,
                 platform = platform,
                 rootfs = rootfs,

@@ -14,6 +14,7 @@ def _rpm_image_test_impl(ctx):
         "commands": json.decode(ctx.attr.commands),
         "image": ctx.file.image.short_path,
         "lock": ctx.file.lock.short_path,
+        "modes": ctx.attr.modes,
         "no_shell": ctx.attr.no_shell,
         "tree": rootfs.tree.short_path,
         "user": ctx.attr.user,
@@ -35,6 +36,7 @@ _rpm_image_test = rule(
         "commands": attr.string(doc = "JSON: list of imagetest's Command.", mandatory = True),
         "image": attr.label(doc = "OCI layout.", allow_single_file = True, mandatory = True),
         "lock": attr.label(doc = "rpms.lock.json of the release.", allow_single_file = [".json"], mandatory = True),
+        "modes": attr.string_dict(doc = "Path to octal permission bits that the file must have."),
         "no_shell": attr.bool(doc = "Whether the image must not have a shell."),
         "platform": attr.label(doc = "Platform whose image of the index is run.", mandatory = True),
         "rootfs": attr.label(doc = "Root filesystem of the image.", cfg = named_platform, mandatory = True, providers = [RootfsInfo]),
@@ -45,7 +47,7 @@ _rpm_image_test = rule(
     test = True,
 )
 
-def rpm_image_test(*, name, image, rootfs, platform, lock, commands = [], user = "", no_shell = False, size = "medium", tags = []):
+def rpm_image_test(*, name, image, rootfs, platform, lock, commands = [], modes = {}, user = "", no_shell = False, size = "medium", tags = []):
     """Runs an image of an index and compares it with what umoci, runc, skopeo and rpm see.
 
         rpm_image_test(
@@ -69,6 +71,7 @@ def rpm_image_test(*, name, image, rootfs, platform, lock, commands = [], user =
       lock: rpms.lock.json that every package must be in.
       commands: list of dicts: args, output (regular expression of stdout and stderr), exit, capabilities (more than the default ones), emulated
         (dict: output and exit under emulation), native_only (reason not to run it under emulation).
+      modes: dict of path to permission bits that the file must have, such as {"/bin/mount": "4755"}; links are followed.
       user: user that the image must name.
       no_shell: whether the image must not have a shell.
       size: size of the test.
@@ -79,6 +82,7 @@ def rpm_image_test(*, name, image, rootfs, platform, lock, commands = [], user =
         commands = json.encode(commands),
         image = image,
         lock = lock,
+        modes = modes,
         no_shell = no_shell,
         platform = platform,
         rootfs = rootfs,

@@ -36,6 +36,8 @@ type Spec struct {
 	User     string    `json:"user"`  // expected config user, as written in the image
 	NoShell  bool      `json:"no_shell"`
 	Commands []Command `json:"commands"`
+	// Modes are permission bits that files of the image must have, in octal: {"/bin/mount": "4755"}. Links are followed.
+	Modes map[string]string `json:"modes"`
 }
 
 // Command is one process to run in the image.
@@ -117,6 +119,7 @@ func (t *tester) all() error {
 		{"select manifest", t.selectManifest},
 		{"umoci unpack", t.unpack},
 		{"tree.json equals the unpacked tree", t.compareTree},
+		{"modes are as demanded", t.modes},
 		{"skopeo inspect", t.skopeo},
 		{"rpm -qa equals the lock", t.rpmList},
 		{"rpm -V is silent", t.rpmVerify},
