@@ -203,5 +203,6 @@ func skipped(err error) (reason string, ok bool) {
 }
 
 func allEntries() []entry {
-	return slices.Concat(entries, extractEntries, memoryEntries, headerEntries, storageEntries, rpmdbEntries, scriptletEntries, closureEntries)
+	return slices.Concat(entries, extractEntries, memoryEntries, headerEntries, storageEntries, rpmdbEntries, scriptletEntries, closureEntries,
+		rootcheckEntries)
 }

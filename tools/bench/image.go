@@ -51,13 +51,18 @@ func (e *env) lock() (*lock, error) {
 
 // closure returns the packages that edges of libraries reach from the image's packages.
 func (l *lock) closure() []lockedPackage {
+	return l.reach(imagePackages, func(p lockedPackage) []string { return p.ELF })
+}
+
+// reach returns the packages that edges reach from names.
+func (l *lock) reach(names []string, edges func(lockedPackage) []string) []lockedPackage {
 	byName := map[string]lockedPackage{}
 	for _, p := range l.Architectures[arch].Packages {
 		byName[p.Name] = p
 	}
 	seen := map[string]bool{}
 	var out []lockedPackage
-	todo := slices.Clone(imagePackages)
+	todo := slices.Clone(names)
 	for len(todo) > 0 {
 		name := todo[0]
 		todo = todo[1:]
@@ -67,7 +72,7 @@ func (l *lock) closure() []lockedPackage {
 		}
 		seen[name] = true
 		out = append(out, p)
-		todo = append(todo, p.ELF...)
+		todo = append(todo, edges(p)...)
 	}
 	return out
 }
@@ -108,8 +113,8 @@ func (e *env) extractAll(dir string, packages []lockedPackage) (figure, error) {
 	return f, errors.Join(errs...)
 }
 
-// composeImage runs elfresolve and rootfs on extracted packages.
-func (e *env) composeImage(dir string, l *lock, packages []lockedPackage) (figure, error) {
+// composeImage runs elfresolve and rootfs on extracted packages, of which names are asked for.
+func (e *env) composeImage(dir string, l *lock, packages []lockedPackage, names []string) (figure, error) {
 	var f figure
 	graph := selection.Graph{Schema: selection.Schema, Packages: map[string]selection.GraphNode{}, Executables: map[string]string{}}
 	elf := []string{"--spec=" + dir + "/elf.spec", "--graph=" + dir + "/graph", "--out=" + dir + "/selection"}
@@ -124,12 +129,12 @@ func (e *env) composeImage(dir string, l *lock, packages []lockedPackage) (figur
 	err := errors.Join(
 		write(dir+"/graph", graph),
 		write(dir+"/elf.spec", selection.Spec{Schema: selection.Schema, Label: "//bench:iptables", Release: "debrpm", Arch: arch,
-			Requests: []selection.Request{{Label: "//bench:iptables", Kind: selection.KindPackage, Packages: imagePackages, Deps: selection.DepsELF}}}),
+			Requests: []selection.Request{{Label: "//bench:iptables", Kind: selection.KindPackage, Packages: names, Deps: selection.DepsELF}}}),
 		write(dir+"/root.spec", compose.Spec{Schema: compose.SpecSchema, Label: "//bench:iptables", Release: "debrpm", Arch: arch,
 			SourceDateEpoch: l.SourceDateEpoch, RPMDB: &compose.RPMDB{Backend: "sqlite", Path: "/var/lib/rpm"},
 			CATrust: &compose.CATrust{}, LDSOCache: true,
 			Accounts: compose.Accounts{Users: []compose.User{{Name: "root", Home: "/root"}},
-				Groups: []compose.Group{{Name: "root"}, {Name: "mail", GID: 8}, {Name: "staff", GID: 50}}}}),
+				Groups: []compose.Group{{Name: "root"}, {Name: "mail", GID: 8}, {Name: "staff", GID: 50}, {Name: "nogroup", GID: 65534}, {Name: "messagebus", GID: 997}}}}),
 	)
 	if err != nil {
 		return f, err
@@ -158,7 +163,7 @@ func imageFromRPMs(e *env) (figure, error) {
 	if err != nil {
 		return figure{}, err
 	}
-	f, err := e.composeImage(dir, l, packages)
+	f, err := e.composeImage(dir, l, packages, imagePackages)
 	f.wall += extract.wall
 	f.cpu += extract.cpu
 	f.peakKiB = max(f.peakKiB, extract.peakKiB)
@@ -174,7 +179,7 @@ func imageFromIndexes(e *env) (figure, error) {
 	if _, err := e.extractAll(dir, packages); err != nil {
 		return figure{}, err
 	}
-	f, err := e.composeImage(dir, l, packages)
+	f, err := e.composeImage(dir, l, packages, imagePackages)
 	return f.sized(filepath.Join(dir, "layer.tar")), err
 }
 

@@ -164,7 +164,7 @@ func prepare() (*env, error) {
 	if err := os.Mkdir(e.tools, 0o755); err != nil {
 		return nil, err
 	}
-	build := exec.Command("go", "build", "-o", e.tools, "./tools/rpmextract", "./tools/elfresolve", "./tools/rootfs",
+	build := exec.Command("go", "build", "-o", e.tools, "./tools/rpmextract", "./tools/elfresolve", "./tools/rootfs", "./tools/rootcheck",
 		"./tools/bench/headers", "./tools/bench/largetest")
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("building the tools: %w\n%s", err, out)

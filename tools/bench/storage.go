@@ -68,7 +68,7 @@ func (e *env) imageKeeping(keep func(tars []string) (figure, error)) (figure, er
 	if err != nil {
 		return f, err
 	}
-	composed, err := e.composeImage(dir, l, packages)
+	composed, err := e.composeImage(dir, l, packages, imagePackages)
 	f.wall += kept.wall + composed.wall
 	f.cpu += kept.cpu + composed.cpu
 	f.peakKiB = max(f.peakKiB, composed.peakKiB)
