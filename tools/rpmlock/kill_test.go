@@ -145,3 +145,66 @@ func (w *workspace) killAfter(moment time.Duration) bool {
 	}
 	return err != nil
 }
+
+// TestTwoRunsShareACache has processes lock the same repository into the same cache at the same time: each file is fetched
+// once, and when the quicker one is killed the other one goes on.
+func TestTwoRunsShareACache(t *testing.T) {
+	w := newWorkspace(t)
+	release(t, w.path("repo"), "2.0", "1700000000")
+	alone := newMirror(t, w.path("repo"))
+	w.mirrored("baseurl: " + alone.url)
+	w.check(t, "tool-2.0", "")
+	want := strings.ReplaceAll(w.read("rpms.lock.json"), alone.url, "")
+	for _, kill := range []bool{false, true} {
+		os.RemoveAll(w.path("cache"))
+		m := newMirror(t, w.path("repo"))
+		reached := make(chan bool, 10)
+		m.fault = func(rw http.ResponseWriter, r *http.Request, data []byte) bool {
+			if isPrimary(r) {
+				reached <- true
+				if kill && m.asked[filepath.Base(r.URL.Path)] == 1 { // until the process is killed
+					m.mu.Unlock()
+					<-r.Context().Done()
+					m.mu.Lock()
+				}
+			}
+			return slowly(rw, r, data)
+		}
+		w.mirrored("baseurl: " + m.url)
+		var locks []string
+		var cmds []*exec.Cmd
+		var said []*bytes.Buffer
+		for i := range 3 {
+			locks = append(locks, fmt.Sprintf("lock-%d.json", i))
+			cmd, text := w.start("cache", "lock", "--lock="+w.path(locks[i]))
+			cmds, said = append(cmds, cmd), append(said, text)
+			if i == 0 {
+				<-reached // the first one is about to get primary.xml
+			}
+		}
+		fetched := 1
+		if kill {
+			time.Sleep(200 * time.Millisecond) // the others come to wait for it
+			cmds[0].Process.Kill()
+			cmds[0].Wait()
+			cmds, said, locks, fetched = cmds[1:], said[1:], locks[1:], 2
+		}
+		for i, cmd := range cmds {
+			finish(t, cmd, said[i])
+			got := strings.ReplaceAll(w.read(locks[i]), m.url, "")
+			if cutManifest(got) != cutManifest(want) {
+				t.Errorf("%s is\n%s\nwant\n%s", locks[i], got, want)
+			}
+		}
+		if w.checkDigests() == 0 {
+			t.Error("nothing was cached")
+		}
+		m.mu.Lock()
+		for name, n := range m.asked {
+			if strings.Contains(name, "primary") && n != fetched {
+				t.Errorf("%s was fetched %d times, want %d", name, n, fetched)
+			}
+		}
+		m.mu.Unlock()
+	}
+}

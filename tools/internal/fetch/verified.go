@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 )
 
@@ -92,6 +93,12 @@ func (c *Client) File(ctx context.Context, bases []string, location string, want
 	if f := c.cached(want); f != nil {
 		return f, nil
 	}
+	if !allLocal(bases) {
+		defer c.share(ctx, want)()
+		if f := c.cached(want); f != nil { // another process was quicker
+			return f, nil
+		}
+	}
 	var part *partial
 	var file *os.File
 	err := c.each(ctx, bases, location, func(target string) (err error) {
@@ -113,6 +120,10 @@ func (c *Client) File(ctx context.Context, bases []string, location string, want
 		return file, err
 	}
 	return c.keep(part)
+}
+
+func allLocal(bases []string) bool {
+	return !slices.ContainsFunc(bases, func(base string) bool { return !IsLocal(base) })
 }
 
 func (c *Client) checkLocal(target string, want Digest) (*os.File, error) {
