@@ -33,8 +33,9 @@ rpm_binary = rule(
         rpm = "@al2023//tar",
     )
 
-Licence files of the package come along always. Symbolic links stay links and bring what they lead to, also into another package and
-through alternatives; hard links stay hard links. Owner, mode, time and capabilities are those of the package. In the package database
+Licence files of the package come along always. Symbolic links stay links and bring what they lead to, also into another package; one
+into /etc/alternatives brings the program that scriptlets of the package choose, and the link there is for `alternatives` or `symlinks` of the
+root filesystem, because scriptlets of a package that is not whole do not run. Hard links stay hard links. Owner, mode, time and capabilities are those of the package. In the package database
 all other files of the package are "not installed". See rules/docs/rpm_binary.md.
 
 Goes into `contents` of an rpm_rootfs or rpm_image. By itself it builds a layer tar of the files, their closure and an rpmdb.""",

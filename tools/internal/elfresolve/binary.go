@@ -75,8 +75,11 @@ func (r *resolver) match(p *pkg, pattern string) ([]*file, error) {
 	return out, nil
 }
 
-// noBinary explains a name that matches nothing: ghost, owned by another package, or misspelled.
+// noBinary explains a name that matches nothing: made by a scriptlet, ghost, owned by another package, or misspelled.
 func (r *resolver) noBinary(q *request, p *pkg, pattern string) error {
+	if err := r.managed(q, p, pattern); err != nil {
+		return err
+	}
 	for i := range p.x.Files {
 		if f := &p.x.Files[i]; f.Path == pattern {
 			return fmt.Errorf("%s: binaries: %s lists %s as a ghost: the package does not ship it", q.Label, p.x.NEVRA, pattern)

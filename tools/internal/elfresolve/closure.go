@@ -118,7 +118,13 @@ func (c *closure) takeBinary(f *file, why []selection.Reason) {
 			return
 		}
 	}
-	// Nothing has the target: alternatives and the like make it later, and rootcheck looks at the result.
+	if to := c.choice(f); to != nil {
+		c.r.noteEdge(fileStep(f), selection.EdgeLink, f.LinkTarget, fileStep(to))
+		c.takeFile(to, append(slices.Clip(why), selection.Reason{From: from(f), Kind: selection.EdgeLink, Need: f.LinkTarget}))
+		c.noteSetID(to)
+		return
+	}
+	// Nothing has the target: something makes it later, and rootcheck looks at the result.
 }
 
 // need is why something is taken.
