@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -81,13 +82,21 @@ func TestCurl_Debrpm(t *testing.T) {
 		server.Config.ErrorLog = log.New(io.Discard, "", 0)
 		server.StartTLS()
 		_, port, _ := net.SplitHostPort(server.Listener.Addr().String())
-		cmd := exec.Command("chroot", root, "/usr/bin/curl", "--silent", "--show-error", "--noproxy", "*", "--resolve", "server.example:"+port+":127.0.0.1", "https://server.example:"+port)
+		cmd := inRoot(root, "/usr/bin/curl", "--silent", "--show-error", "--noproxy", "*", "--resolve", "server.example:"+port+":127.0.0.1", "https://server.example:"+port)
 		out, err := cmd.CombinedOutput()
 		if got := cmd.ProcessState.ExitCode(); got != x.exit || x.exit == 0 && string(out) != "hello" {
 			t.Errorf("%s: curl: %v\n%s", x.who, err, out)
 		}
 		server.Close()
 	}
+}
+
+// inRoot is a command in another root. It needs no program chroot, which is not on the PATH of every test.
+func inRoot(root, program string, args ...string) *exec.Cmd {
+	cmd := exec.Command(program, args...)
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root}
+	return cmd
 }
 
 // TestCATrustOfChild adds a company's authority to an image and distrusts one of the base's, whose files only the layer of the

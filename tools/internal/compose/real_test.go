@@ -103,7 +103,7 @@ func compareCache(t *testing.T, root string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("chroot", root, "/usr/sbin/ldconfig", "-C", "/tmp/cache").CombinedOutput(); err != nil {
+	if out, err := inRoot(root, "/usr/sbin/ldconfig", "-C", "/tmp/cache").CombinedOutput(); err != nil {
 		t.Skipf("the image's ldconfig does not run here: %v\n%s", err, out)
 	}
 	theirs, err := os.ReadFile(filepath.Join(root, "tmp/cache"))
@@ -145,7 +145,7 @@ func compareBundle(t *testing.T, root string) {
 	for _, name := range stores {
 		ours[name] = read(name)
 	}
-	if out, err := exec.Command("chroot", root, "/bin/sh", "/usr/bin/update-ca-trust").CombinedOutput(); err != nil || len(out) > 0 {
+	if out, err := inRoot(root, "/bin/sh", "/usr/bin/update-ca-trust").CombinedOutput(); err != nil || len(out) > 0 {
 		t.Skipf("the image's update-ca-trust does not run here: %v\n%s", err, out)
 	}
 	for _, name := range stores {
