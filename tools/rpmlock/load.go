@@ -160,7 +160,12 @@ func (r *repository) unpack(ctx context.Context, kind string, read func(io.Reade
 		return fmt.Errorf("unpacking %s: %w", record.Location, err)
 	}
 	defer content.Close()
-	return read(content)
+	err = read(content)
+	var size *repomd.SizeError
+	if errors.As(err, &size) {
+		err = cli.Hint(fmt.Errorf("unpacking %s: %w", record.Location, err), "the repository is damaged or hostile; try another mirror, and tell those who publish it")
+	}
+	return err
 }
 
 // files looks paths up in filelists.xml.

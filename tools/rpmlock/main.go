@@ -84,11 +84,15 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
+	return c.do()
+}
+
+func (c *command) do() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	defer c.progress.done()
 	c.sweepCache()
-	return v.do(ctx, c)
+	return c.verb.do(ctx, c)
 }
 
 // parse reads the flags and words of a verb.

@@ -16,13 +16,21 @@ import (
 // MaxOpenBytes bounds an uncompressed metadata file; the largest public filelists.xml are below 2 GiB.
 const MaxOpenBytes = 8 << 30
 
+// What unpacks to more than freeBytes and more than maxRatio times what was read for it is a decompression bomb, whatever the
+// index says of its size; filelists.xml, the most compressible one, comes to about 20 times its packed size.
+const (
+	freeBytes = 64 << 20
+	maxRatio  = 200
+)
+
 // maxWindow bounds the memory that a zstd frame or an xz dictionary may ask for.
 const maxWindow = 512 << 20
 
 // Decompress returns a reader of the uncompressed content. The format is told by the first bytes, never by the name:
 // gzip, xz, zstd, bzip2, plain XML or YAML. r is read in a goroutine until Close returns. openBytes is the expected size, or -1; a longer or shorter content is an error.
 func Decompress(r io.Reader, openBytes int64) (io.ReadCloser, error) {
-	br := bufio.NewReaderSize(r, 64<<10)
+	packed := &counted{r: r}
+	br := bufio.NewReaderSize(packed, 64<<10)
 	magic, err := br.Peek(16)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
@@ -32,7 +40,7 @@ func Decompress(r io.Reader, openBytes int64) (io.ReadCloser, error) {
 	if limit < 0 || limit > MaxOpenBytes {
 		limit = MaxOpenBytes
 	}
-	content := &exact{left: limit, known: openBytes >= 0}
+	content := &exact{packed: packed, left: limit, known: openBytes >= 0}
 	switch {
 	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
 		content.r, err = gzip.NewReader(br)
@@ -64,12 +72,31 @@ func Decompress(r io.Reader, openBytes int64) (io.ReadCloser, error) {
 	return readAhead(content), nil
 }
 
-// exact passes on r and fails when it holds more or fewer bytes than expected.
+// SizeError says that a file unpacks to more than it should.
+type SizeError struct{ text string }
+
+func (e *SizeError) Error() string { return e.text }
+
+// counted counts what is read.
+type counted struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counted) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b)
+	c.n += int64(n)
+	return n, err
+}
+
+// exact passes on r and fails when it holds more or fewer bytes than expected, or very many more than were packed.
 type exact struct {
-	r     io.Reader
-	left  int64
-	known bool
-	close func()
+	r      io.Reader
+	packed *counted
+	got    int64
+	left   int64
+	known  bool
+	close  func()
 }
 
 func (e *exact) Read(b []byte) (int, error) {
@@ -77,8 +104,16 @@ func (e *exact) Read(b []byte) (int, error) {
 		b = b[:e.left+1]
 	}
 	n, err := e.r.Read(b)
+	e.got += int64(n)
 	if e.left -= int64(n); e.left < 0 {
-		return 0, errors.New("the uncompressed content is larger than the index says")
+		if !e.known {
+			return 0, &SizeError{fmt.Sprintf("the uncompressed content is larger than %d bytes", int64(MaxOpenBytes))}
+		}
+		return 0, &SizeError{"the uncompressed content is larger than the index says"}
+	}
+	if e.got > freeBytes && e.got/maxRatio > e.packed.n {
+		text := fmt.Sprintf("the content unpacks to more than %d times its size: %d bytes out of %d and counting", maxRatio, e.got, e.packed.n)
+		return 0, &SizeError{text}
 	}
 	if errors.Is(err, io.EOF) && e.known && e.left > 0 {
 		return n, fmt.Errorf("the uncompressed content is %d bytes shorter than the index says: %w", e.left, io.ErrUnexpectedEOF)

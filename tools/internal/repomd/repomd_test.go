@@ -269,6 +269,8 @@ func TestDecompress(t *testing.T) {
 		{"more than the index says", pack(t, "gzip", text), 5, "the uncompressed content is larger than the index says"},
 		{"less than the index says", pack(t, "gzip", text), 50, "the uncompressed content is 24 bytes shorter than the index says"},
 		{"a bomb", pack(t, "zstd", strings.Repeat("\x00", 50<<20)), 1000, "the uncompressed content is larger than the index says"},
+		{"a bomb of which the index says nothing", pack(t, "gzip", strings.Repeat(" ", 70<<20)), -1, "the content unpacks to more than 200 times its size"},
+		{"a bomb that the index announces", pack(t, "zstd", strings.Repeat(" ", 70<<20)), 70 << 20, "the content unpacks to more than 200 times its size"},
 		{"truncated gzip", pack(t, "gzip", text)[:20], -1, "unexpected EOF"},
 		{"truncated bzip2", bz2, -1, "unexpected EOF"},
 		{"zchunk", []byte("\x00ZCK1 and so on"), -1, "zchunk metadata is not supported"},
