@@ -133,7 +133,7 @@ func (u *Universe) hold(pkg int) {
 			o.Excluded, o.byHold = "the lock holds "+u.NEVRA(pkg), true
 		}
 	}
-	clear(u.cache)
+	u.forget()
 }
 
 // letGo takes back hold for a name.
@@ -144,7 +144,7 @@ func (u *Universe) letGo(name string) {
 			p.Excluded, p.byHold = "", false
 		}
 	}
-	clear(u.cache)
+	u.forget()
 }
 
 func (u *Universe) gone(gone map[string]string) {

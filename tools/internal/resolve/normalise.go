@@ -29,7 +29,7 @@ func (n *normaliser) hold(e *Expr, want bool) [][]lit {
 
 func (n *normaliser) leaf(pkgs []int, want bool) [][]lit {
 	if want {
-		return n.count([][]lit{positive(pkgs)})
+		return n.count([][]lit{positive(nil, pkgs)})
 	}
 	out := make([][]lit, len(pkgs))
 	for i, pkg := range pkgs {

@@ -2,7 +2,6 @@ package resolve
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/evr"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/repomd"
@@ -123,11 +122,10 @@ func (s *search) supplements(c int, kind repomd.Kind) bool {
 }
 
 func (s *search) met(d dependency) bool {
-	text := s.u.strings.Text(d.name)
-	if !strings.HasPrefix(text, "(") {
+	if s.u.kind(d.name) != nameRich {
 		return s.anyInstalled(s.plain(d))
 	}
-	e, err := ParseDependency(text)
+	e, err := ParseDependency(s.u.strings.Text(d.name))
 	return err == nil && s.holds(e)
 }
 

@@ -47,26 +47,38 @@ func (u *Universe) Resolve(options Options) (*Solution, error) {
 func (u *Universe) resolve(roots []Root, options Options) (*Solution, error) {
 	known := map[string]bool{}
 	for {
-		p := u.newProblem(roots, options.Weak)
-		p.best = options.Best
-		if err := p.build(); err != nil {
+		sol, paths, err := u.attempt(roots, options, known)
+		switch {
+		case err != nil:
 			return nil, err
-		}
-		if paths := p.unknownPaths(known); len(paths) > 0 && options.Files != nil {
+		case len(paths) > 0:
 			if err := options.Files(paths); err != nil {
 				return nil, err
 			}
 			continue
-		}
-		if err := p.checkRoots(); err != nil {
-			return nil, err
-		}
-		sol, err := p.solve()
-		if err == nil && options.Policy == Smallest {
+		case options.Policy == Smallest:
 			return u.smallest(roots, options, sol)
 		}
-		return sol, err
+		return sol, nil
 	}
+}
+
+// attempt resolves, unless there are files to look up first.
+func (u *Universe) attempt(roots []Root, options Options, known map[string]bool) (sol *Solution, paths []string, err error) {
+	p := u.newProblem(roots, options.Weak)
+	defer p.release()
+	p.best = options.Best
+	if err := p.build(); err != nil {
+		return nil, nil, err
+	}
+	if paths := p.unknownPaths(known); len(paths) > 0 && options.Files != nil {
+		return nil, paths, nil
+	}
+	if err := p.checkRoots(); err != nil {
+		return nil, nil, err
+	}
+	sol, err = p.solve()
+	return sol, nil, err
 }
 
 // unknownPaths returns the required files that have not been looked up in filelists.xml yet, and marks them as known.

@@ -41,7 +41,9 @@ type problem struct {
 	best    bool
 
 	queued []bool
-	queue  []int
+	queue  []int // every package reached; those from next on are still to be looked at
+	next   int
+	lits   []lit           // of the clause that is being made
 	paths  map[string]bool // files required that primary.xml cannot know
 	err    error
 }
@@ -49,10 +51,26 @@ type problem struct {
 // maxRichClauses bounds the normal form of one rich dependency.
 const maxRichClauses = 20000
 
+// newProblem takes over the memory of the last problem that was released: a universe is large, and what a solve reaches often is too.
 func (u *Universe) newProblem(roots []Root, weak bool) *problem {
-	return &problem{
-		u: u, sat: newSAT(len(u.Packages)), roots: roots, weak: weak, queued: make([]bool, len(u.Packages)), paths: map[string]bool{},
+	p := &problem{u: u, roots: roots, weak: weak, paths: map[string]bool{}}
+	if old := u.spare; old != nil {
+		u.spare = nil
+		p.sat, p.queued, p.queue, p.facts, p.choices, p.lits = old.sat, old.queued, old.queue, old.facts, old.choices, old.lits
+		return p
 	}
+	p.sat, p.queued = newSAT(len(u.Packages)), make([]bool, len(u.Packages))
+	return p
+}
+
+// release gives the memory of a problem to the next one; the problem must not be used any more.
+func (p *problem) release() {
+	p.sat.reset()
+	for _, pkg := range p.queue {
+		p.queued[pkg] = false
+	}
+	p.queue, p.facts, p.choices = p.queue[:0], p.facts[:0], p.choices[:0]
+	p.u.spare = p
 }
 
 // build adds the clauses of the roots and of everything they can reach.
@@ -60,12 +78,11 @@ func (p *problem) build() error {
 	for i, root := range p.roots {
 		candidates := p.candidates(root)
 		p.rootsOf = append(p.rootsOf, candidates)
-		p.clause(fact{kind: factRoot, root: int32(i)}, positive(candidates))
+		p.clause(fact{kind: factRoot, root: int32(i)}, positive(nil, candidates))
 		p.reach(candidates)
 	}
-	for len(p.queue) > 0 && p.err == nil {
-		pkg := p.queue[0]
-		p.queue = p.queue[1:]
+	for ; p.next < len(p.queue) && p.err == nil; p.next++ {
+		pkg := p.queue[p.next]
 		p.requires(pkg)
 		p.conflicts(pkg)
 		p.obsoletes(pkg)
@@ -86,12 +103,46 @@ func (p *problem) clause(f fact, lits []lit) {
 	p.facts = append(p.facts, f)
 }
 
-func positive(pkgs []int) []lit {
-	out := make([]lit, len(pkgs))
-	for i, pkg := range pkgs {
-		out[i] = lit(pkg + 1)
+// positive appends that the packages are installed.
+func positive(to []lit, pkgs []int) []lit {
+	to = slices.Grow(to, len(pkgs))
+	for _, pkg := range pkgs {
+		to = append(to, lit(pkg+1))
 	}
-	return out
+	return to
+}
+
+// nameKind says how a dependency has to be read.
+type nameKind uint8
+
+const (
+	nameUnknown nameKind = iota
+	namePlain
+	nameRich
+	nameFeature // of the rpm that would install the package: rpmlib(...)
+	nameFile    // which primary.xml does not list
+)
+
+func (u *Universe) kind(name repomd.ID) nameKind {
+	if int(name) >= len(u.kinds) {
+		u.kinds = append(u.kinds, make([]nameKind, u.strings.Len()-len(u.kinds))...)
+	}
+	if u.kinds[name] == nameUnknown {
+		u.kinds[name] = kindOf(u.strings.Text(name))
+	}
+	return u.kinds[name]
+}
+
+func kindOf(name string) nameKind {
+	switch {
+	case strings.HasPrefix(name, "("):
+		return nameRich
+	case strings.HasPrefix(name, "rpmlib("):
+		return nameFeature
+	case strings.HasPrefix(name, "/") && !repomd.InPrimary(name):
+		return nameFile
+	}
+	return namePlain
 }
 
 func (p *problem) reach(pkgs []int) {
@@ -105,19 +156,18 @@ func (p *problem) reach(pkgs []int) {
 
 // plain returns the providers of a plain dependency and notes files that only filelists.xml can tell.
 func (p *problem) plain(d dependency) []int {
-	if name := p.u.strings.Text(d.name); strings.HasPrefix(name, "/") && !repomd.InPrimary(name) {
-		p.paths[name] = true
+	if p.u.kind(d.name) == nameFile {
+		p.paths[p.u.strings.Text(d.name)] = true
 	}
 	return p.u.providers(d)
 }
 
 func (p *problem) requires(pkg int) {
 	for _, d := range p.u.deps(pkg, repomd.Requires) {
-		name := p.u.strings.Text(d.name)
-		switch {
-		case strings.HasPrefix(name, "rpmlib("):
-			continue // a feature of the rpm that would install it
-		case strings.HasPrefix(name, "("):
+		switch p.u.kind(d.name) {
+		case nameFeature:
+			continue
+		case nameRich:
 			p.rich(pkg, d, factRequires)
 			continue
 		}
@@ -129,14 +179,15 @@ func (p *problem) requires(pkg int) {
 		if _, own := slices.BinarySearch(providers, pkg); own {
 			continue
 		}
-		p.clause(fact{kind: factRequires, pkg: int32(pkg), dep: d}, append([]lit{lit(-pkg - 1)}, positive(providers)...))
+		p.lits = positive(append(p.lits[:0], lit(-pkg-1)), providers)
+		p.clause(fact{kind: factRequires, pkg: int32(pkg), dep: d}, p.lits)
 		p.reach(providers)
 	}
 }
 
 func (p *problem) conflicts(pkg int) {
 	for _, d := range p.u.deps(pkg, repomd.Conflicts) {
-		if strings.HasPrefix(p.u.strings.Text(d.name), "(") {
+		if p.u.kind(d.name) == nameRich {
 			p.rich(pkg, d, factConflicts)
 			continue
 		}
@@ -237,14 +288,18 @@ func (p *problem) sortChoices() {
 			p.choices = append(p.choices, n)
 		}
 	}
-	sorted := make(map[int][]lit, len(p.choices))
-	for _, n := range p.choices {
-		c := slices.Clone(p.sat.clause(n))
+	// most clauses have their literals in order already, a package and its sorted providers
+	sorted := func(n int) []lit {
+		c := p.sat.clause(n)
+		if slices.IsSorted(c) {
+			return c
+		}
+		c = slices.Clone(c)
 		slices.Sort(c)
-		sorted[n] = c
+		return c
 	}
-	slices.SortStableFunc(p.choices, func(a, b int) int { return slices.Compare(sorted[a], sorted[b]) })
-	p.choices = slices.CompactFunc(p.choices, func(a, b int) bool { return slices.Equal(sorted[a], sorted[b]) })
+	slices.SortStableFunc(p.choices, func(a, b int) int { return slices.Compare(sorted(a), sorted(b)) })
+	p.choices = slices.CompactFunc(p.choices, func(a, b int) bool { return slices.Equal(sorted(a), sorted(b)) })
 }
 
 func (p *problem) reachWeak(pkg int) {
@@ -257,11 +312,10 @@ func (p *problem) reachWeak(pkg int) {
 
 // weakProviders returns the packages that a Recommends or Suggests names; rich ones are taken by all their leaves.
 func (p *problem) weakProviders(d dependency) []int {
-	text := p.u.strings.Text(d.name)
-	if !strings.HasPrefix(text, "(") {
+	if p.u.kind(d.name) != nameRich {
 		return p.plain(d)
 	}
-	e, err := ParseDependency(text)
+	e, err := ParseDependency(p.u.strings.Text(d.name))
 	if err != nil {
 		return nil
 	}

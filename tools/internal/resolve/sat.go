@@ -31,10 +31,12 @@ type sat struct {
 	level   []int32 // per variable: 0 undecided, n true since level n, -n false since level n
 	cause   []int32 // per variable: the clause that forced it, -1 for a decision
 	trail   []lit
-	limits  []int // trail length at the start of each level, from level 2
-	head    int   // next literal of the trail to propagate
-	units   []int // clauses of one literal
-	empty   int   // clause without literals, -1 when there is none
+	limits  []int  // trail length at the start of each level, from level 2
+	head    int    // next literal of the trail to propagate
+	units   []int  // clauses of one literal
+	empty   int    // clause without literals, -1 when there is none
+	seen    []bool // per variable: in the clause that is being learned; all false between calls
+	touched []int  // the variables seen
 }
 
 type span struct{ start, end int32 }
@@ -44,8 +46,22 @@ func newSAT(variables int) *sat {
 		watches: make([][]int32, (variables+1)*2+2),
 		level:   make([]int32, variables+1),
 		cause:   make([]int32, variables+1),
+		seen:    make([]bool, variables+1),
 		empty:   -1,
 	}
+}
+
+// reset takes everything back and keeps the memory.
+func (s *sat) reset() {
+	for _, l := range s.trail {
+		s.level[l.variable()] = 0
+	}
+	for i := range s.watches {
+		s.watches[i] = s.watches[i][:0]
+	}
+	clear(s.proofs)
+	s.lits, s.clauses, s.proofs, s.trail, s.limits, s.units = s.lits[:0], s.clauses[:0], s.proofs[:0], s.trail[:0], s.limits[:0], s.units[:0]
+	s.head, s.empty = 0, -1
 }
 
 // add appends a clause and returns its number. It must be called before start, or through learn.
@@ -184,7 +200,13 @@ func (s *sat) learn(conflict int) { s.learnFrom(conflict, s.clause(conflict)) }
 // learnFrom is learn for a clause of false literals, of which one at least is of the current level. It need not be one of the clauses:
 // conflict is -1 then, and what is learned cannot be explained.
 func (s *sat) learnFrom(conflict int, clause []lit) {
-	seen := make(map[int]bool)
+	seen := s.seen
+	defer func() {
+		for _, v := range s.touched {
+			seen[v] = false
+		}
+		s.touched = s.touched[:0]
+	}()
 	proof := []int{}
 	if conflict >= 0 {
 		proof = append(proof, conflict)
@@ -199,6 +221,7 @@ func (s *sat) learnFrom(conflict int, clause []lit) {
 				continue
 			}
 			seen[v] = true
+			s.touched = append(s.touched, v)
 			switch lv := abs(s.level[v]); {
 			case lv == now:
 				open++

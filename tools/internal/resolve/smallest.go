@@ -58,6 +58,7 @@ type minimiser struct {
 // smallest improves on a solution of policy DNF.
 func (u *Universe) smallest(roots []Root, options Options, sol *Solution) (*Solution, error) {
 	p := u.newProblem(roots, false)
+	defer p.release()
 	p.best = options.Best
 	if err := p.build(); err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ package resolve
 
 import (
 	"fmt"
+	"iter"
 	"path"
 	"slices"
 	"strings"
@@ -58,6 +59,10 @@ type Universe struct {
 	ranges   map[repomd.ID][2]int
 	foreign  map[string][]string // names that only other architectures have
 	cache    map[depKey][]int
+	anyOf    []int32 // per string: 1 + the place in lists of what provides it in any version; 0 is not known yet
+	lists    [][]int
+	kinds    []nameKind   // per string; 0 is not known yet
+	spare    *problem     // of the last solve, for its memory
 	held     map[int]bool // see Holding
 	keepAll  bool
 }
@@ -217,7 +222,14 @@ func (u *Universe) AddFiles(repository int, files []repomd.FoundFile) {
 		id := u.strings.InternString(f.Path)
 		u.extra[id] = append(u.extra[id], bySum[f.Package]...)
 	}
+	u.forget()
+}
+
+// forget drops the remembered answers to dependencies.
+func (u *Universe) forget() {
 	clear(u.cache)
+	clear(u.anyOf)
+	u.lists = u.lists[:0]
 }
 
 // Name returns the name of a package.
@@ -253,14 +265,16 @@ type dependency struct {
 	op   evr.Op
 }
 
-func (u *Universe) deps(pkg int, kind repomd.Kind) []dependency {
+func (u *Universe) deps(pkg int, kind repomd.Kind) iter.Seq2[int, dependency] {
 	p := &u.Packages[pkg]
 	list := u.Repositories[p.Repository].Primary.Deps(p.Source, kind)
-	out := make([]dependency, len(list))
-	for i, d := range list {
-		out[i] = dependency{u.id(p.Repository, d.Name), u.evrBase[p.Repository] + d.EVR, d.Op}
+	return func(yield func(int, dependency) bool) {
+		for i, d := range list {
+			if !yield(i, dependency{u.id(p.Repository, d.Name), u.evrBase[p.Repository] + d.EVR, d.Op}) {
+				return
+			}
+		}
 	}
-	return out
 }
 
 // text writes a dependency as a user would.
@@ -273,21 +287,35 @@ func (u *Universe) text(d dependency) string {
 
 // providers returns the packages that satisfy a plain dependency and are not excluded, in order. The slice is shared.
 func (u *Universe) providers(d dependency) []int {
-	key := depKey(d)
 	if d.op == 0 {
-		key.evr = 0
+		return u.anyProviders(d.name)
 	}
+	key := depKey(d)
 	if list, ok := u.cache[key]; ok {
 		return list
 	}
-	var list []int
-	for _, p := range u.allProviders(d) {
-		if u.Packages[p].Excluded == "" {
-			list = append(list, p)
-		}
-	}
+	list := u.takeable(u.allProviders(d))
 	u.cache[key] = list
 	return list
+}
+
+// anyProviders is providers for a name in any version. Most dependencies are such; looking them up takes no hashing.
+func (u *Universe) anyProviders(name repomd.ID) []int {
+	if int(name) >= len(u.anyOf) {
+		u.anyOf = append(u.anyOf, make([]int32, u.strings.Len()-len(u.anyOf))...)
+	}
+	if at := u.anyOf[name]; at > 0 {
+		return u.lists[at-1]
+	}
+	list := u.takeable(u.allProviders(dependency{name: name}))
+	u.lists = append(u.lists, list)
+	u.anyOf[name] = int32(len(u.lists))
+	return list
+}
+
+// takeable drops the excluded packages.
+func (u *Universe) takeable(list []int) []int {
+	return slices.DeleteFunc(list, func(p int) bool { return u.Packages[p].Excluded != "" })
 }
 
 // allProviders is providers with the excluded packages.
