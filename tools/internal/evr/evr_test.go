@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -153,6 +154,7 @@ func TestVercmpAgainstLibrpmTable(t *testing.T) {
 			t.Errorf("Vercmp(%q, %q) = %d, librpm says %d", test.A, test.B, got, test.Expect)
 		}
 	}
+	t.Logf("%d rows of the table compared", len(table))
 }
 
 // TestVercmpAgainstRpm asks the real rpm about generated pairs, all in one process.
@@ -164,6 +166,11 @@ func TestVercmpAgainstRpm(t *testing.T) {
 	pairs := 100_000
 	if os.Getenv("SLIMRPM_LONG") != "" {
 		pairs = 1_000_000
+	}
+	if text := os.Getenv("SLIMRPM_EVR_PAIRS"); text != "" {
+		if pairs, err = strconv.Atoi(text); err != nil || pairs < 1 {
+			t.Fatalf("SLIMRPM_EVR_PAIRS=%s is no number of pairs", text)
+		}
 	}
 	rnd := rand.New(rand.NewSource(1))
 	words := make([][2]string, pairs)

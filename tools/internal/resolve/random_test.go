@@ -164,7 +164,7 @@ func TestRandomUniversesLikeLibsolv(t *testing.T) {
 		universes = 1000
 	}
 	const setsEach = 10
-	total, first := 0, ""
+	var differ []string
 	for seed := range universes {
 		packages := randomPackages(rand.New(rand.NewSource(int64(seed))))
 		u := universeOf(t, packages...)
@@ -172,14 +172,13 @@ func TestRandomUniversesLikeLibsolv(t *testing.T) {
 		if err := os.WriteFile(file, []byte(primaryXML(packages)), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		differ, texts := compareWithLibsolv(t, u, nil, []string{file}, randomRoots(u, setsEach, int64(seed)))
-		if total += differ; first == "" && differ > 0 {
-			first = fmt.Sprintf("universe %d, %s", seed, texts[0])
+		_, texts := compareWithLibsolv(t, u, nil, []string{file}, randomRoots(u, setsEach, int64(seed)))
+		for _, text := range texts {
+			differ = append(differ, fmt.Sprintf("universe %d, %s", seed, text))
 		}
 	}
-	t.Logf("%d of %d root sets have another solution than libsolv's: %s", total, universes*setsEach, first)
-	// The verdicts always agree. Where several solutions are equally good libsolv's choice depends on the order of its rules.
-	if total*100 > universes*setsEach {
-		t.Errorf("more than 1 in 100 solutions differ")
+	t.Logf("%d of %d root sets have the solution of libsolv", universes*setsEach-len(differ), universes*setsEach)
+	if len(differ) > 0 {
+		t.Errorf("%d root sets have another solution than libsolv's:\n%s", len(differ), strings.Join(differ, "\n"))
 	}
 }

@@ -63,6 +63,12 @@ var resolveTable = []struct {
 		pkg("a-1-1", requires("x"), recommends("c")), pkg("b-1-1", provides("x")), pkg("c-1-1", provides("x"))}, "a", false, "a-1-1 c-1-1"},
 	{"a suggested alternative is preferred", []testPackage{
 		pkg("a-1-1", requires("x"), suggests("c")), pkg("b-1-1", provides("x")), pkg("c-1-1", provides("x"))}, "a", false, "a-1-1 c-1-1"},
+	{"an alternative that is wanted by what came later is preferred", []testPackage{
+		pkg("a-1-1", requires("x", "y")), pkg("b-1-1", provides("x"), requires("z")), pkg("c-1-1", provides("x")),
+		pkg("y-1-1", provides("z"), recommends("c"))}, "a", false, "a-1-1 c-1-1 y-1-1"},
+	{"an alternative that is wanted because of the choice itself is preferred", []testPackage{
+		pkg("a-1-1", requires("x")), pkg("b-1-1", provides("x"), requires("z")), pkg("c-1-1", provides("x")),
+		pkg("z-1-1", recommends("c"))}, "a", false, "a-1-1 c-1-1"},
 	{"an older provider of a common name comes last", []testPackage{
 		pkg("a-1-1", requires("x")), pkg("b-1-1", provides("x = 1")), pkg("c-1-1", provides("x = 2"))}, "a", false, "a-1-1 c-1-1"},
 	{"recommends are not followed", []testPackage{pkg("a-1-1", recommends("b")), pkg("b-1-1")}, "a", false, "a-1-1"},

@@ -14,9 +14,10 @@ type search struct {
 	keptTo   int // see keep
 }
 
-// branch remembers the candidates that were not taken when a decision was made on top of a level.
+// branch remembers the candidates of a decision on top of a level: those that were taken, the latest last, and those that were not.
 type branch struct {
 	level int
+	taken []int
 	rest  []int
 }
 
@@ -130,29 +131,57 @@ func (s *search) openRule(n int) []int {
 func (s *search) choose(candidates []int) {
 	candidates = s.order(candidates)
 	if len(candidates) > 1 {
-		s.branches = append(s.branches, branch{s.sat.current(), candidates[1:]})
+		s.branches = append(s.branches, branch{s.sat.current(), candidates[:1:1], candidates[1:]})
 	}
 	s.sat.decide(lit(candidates[0] + 1))
 }
 
 // minimise goes back to a choice when an alternative of it has been installed since for another reason, and takes that: then
-// nothing is installed for the choice alone.
+// nothing is installed for the choice alone. It does so too when packages that were installed later want an alternative and not what
+// was taken.
 func (s *search) minimise() bool {
+	if len(s.branches) == 0 {
+		return false
+	}
+	wanted := s.recommended(repomd.Recommends)
 	for i := range s.branches {
 		b := &s.branches[i]
-		for j, c := range b.rest {
-			if at := int(s.sat.level[c+1]); at > b.level {
-				level := b.level
-				b.rest = slices.Delete(slices.Clone(b.rest), j, j+1)
-				s.branches = s.branches[:i+1]
-				s.sat.undo(level)
-				s.keptTo = 0
-				s.sat.decide(lit(c + 1))
-				return true
-			}
+		j := slices.IndexFunc(b.rest, func(c int) bool { return int(s.sat.level[c+1]) > b.level })
+		if j < 0 {
+			j = s.wantedInstead(b, wanted)
+		}
+		if j >= 0 {
+			s.retake(i, j)
+			return true
 		}
 	}
 	return false
+}
+
+// wantedInstead returns the index of the alternative that is wanted while what was taken is not, or -1.
+func (s *search) wantedInstead(b *branch, recommended map[int]bool) int {
+	current := b.taken[len(b.taken)-1]
+	if int(s.sat.level[current+1]) != b.level+1 {
+		return -1
+	}
+	wanted := func(c int) bool { return recommended[c] || s.supplements(c, repomd.Supplements) }
+	j := slices.IndexFunc(b.rest, wanted)
+	if j >= 0 && wanted(current) {
+		return -1
+	}
+	return j
+}
+
+// retake goes back to branch i and takes the alternative j.
+func (s *search) retake(i, j int) {
+	b := &s.branches[i]
+	c, level := b.rest[j], b.level
+	b.taken = append(b.taken, c)
+	b.rest = slices.Delete(slices.Clone(b.rest), j, j+1)
+	s.branches = s.branches[:i+1]
+	s.sat.undo(level)
+	s.keptTo = 0
+	s.sat.decide(lit(c + 1))
 }
 
 // optional installs one thing that is recommended by, or supplements, what is installed, when that is possible.
