@@ -27,7 +27,8 @@ type corpus struct {
 	arch     string
 	loader   []string // in the unpacked root
 	ldconfig string
-	emulator string // on the host; "" if the machine runs the programs itself
+	// emulators are programs of the host, of which any will do that is linked statically; empty if the machine runs the programs itself.
+	emulators []string
 }
 
 // el7 is CentOS 7's closure of httpd, 113 packages, from the shared data folder.
@@ -47,7 +48,7 @@ func debrpm(t testing.TB, arch string) corpus {
 	c := corpus{arch: arch, ldconfig: "/sbin/ldconfig", loader: []string{"/lib64/ld-linux-x86-64.so.2"}}
 	pattern := filepath.Join(os.Getenv("SLIMRPM_DEBRPM"), "*", arch, "Packages", "*.rpm")
 	if c.rpms = glob(t, pattern, "SLIMRPM_DEBRPM"); arch == "aarch64" {
-		c.loader, c.emulator = []string{"/emulator", "/lib/ld-linux-aarch64.so.1"}, "qemu-aarch64-static"
+		c.loader, c.emulators = []string{"/emulator", "/lib/ld-linux-aarch64.so.1"}, []string{"qemu-aarch64-static", "qemu-aarch64"}
 	}
 	return c
 }
@@ -203,8 +204,8 @@ func (c *corpus) compare(t *testing.T, dir string, indexes []*pkgindex.Index) {
 		t.Fatal(err)
 	}
 	run := []string{root}
-	if c.emulator != "" {
-		if err := copyProgram(c.emulator, filepath.Join(root, "emulator")); err != nil {
+	if len(c.emulators) > 0 {
+		if err := copyProgram(c.emulators, filepath.Join(root, "emulator")); err != nil {
 			t.Skipf("%v: not compared with the real loader", err)
 		}
 		run = append(run, "/emulator")
@@ -243,8 +244,15 @@ func (c *corpus) compare(t *testing.T, dir string, indexes []*pkgindex.Index) {
 	t.Logf("%d files with %d libraries equal to the loader's own listing", compared, edges)
 }
 
-func copyProgram(name, to string) error {
-	from, err := exec.LookPath(name)
+// copyProgram copies the first of the programs that the machine has.
+func copyProgram(names []string, to string) error {
+	var from string
+	var err error
+	for _, name := range names {
+		if from, err = exec.LookPath(name); err == nil {
+			break
+		}
+	}
 	if err != nil {
 		return err
 	}

@@ -115,7 +115,7 @@ func (f *finding) outcome(r *resolver) (outcome, hint string) {
 		return fmt.Sprintf("%s (%s) does not define version %s", f.at.node.path, f.at.owner(), strings.Join(f.versions, ", ")),
 			"the two packages are of different generations: update both in one lock, and build the base from the same lock"
 	case len(f.elsewhere) > 0:
-		hint = "the package lacks an RUNPATH or a file in /etc/ld.so.conf.d; the package with that file may have to be named in extra"
+		hint = "no RUNPATH and no file in /etc/ld.so.conf.d leads there; a package with such a file may have to be named in extra"
 		switch {
 		case r.in.Spec.NoLDSOCache:
 			hint = "if /etc/ld.so.conf.d names the directory, give the root filesystem ld_so_cache = True: the loader reads the cache only"
