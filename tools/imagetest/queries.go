@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os/exec"
+	"path"
 	"slices"
 	"strings"
 
@@ -60,9 +61,13 @@ func (t *tester) rpmOwners(tree *rootfs.Tree) error {
 		if err != nil || !slices.Contains(strings.Fields(out), p.NEVRA) {
 			return fmt.Errorf("rpm -q --whatprovides %s: %s (%v), want %s", p.Name, out, err, p.NEVRA)
 		}
+		other, err := t.notNormal(p.NEVRA)
+		if err != nil {
+			return err
+		}
 		// What a later layer replaced is not the package's any more.
 		i := slices.IndexFunc(tree.Entries, func(e *rootfs.Entry) bool {
-			return e.Type == pkgindex.TypeFile && e.Layer == p.Layer && slices.Contains(e.Owners, p.NEVRA)
+			return e.Type == pkgindex.TypeFile && e.Layer == p.Layer && slices.Contains(e.Owners, p.NEVRA) && !other[path.Base(e.Path)]
 		})
 		if i < 0 {
 			continue
@@ -73,6 +78,23 @@ func (t *tester) rpmOwners(tree *rootfs.Tree) error {
 		}
 	}
 	return nil
+}
+
+// notNormal lists the names, without directories, of files of a package that rpm does not find by path: they were left out, or
+// differ from the package, as those that lost their set-user-ID bit do.
+func (t *tester) notNormal(nevra string) (map[string]bool, error) {
+	const normal = "0"
+	out, err := t.rpm("-q", nevra, "--qf", `[%{FILESTATES} %{FILENAMES}\n]`)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	for line := range strings.Lines(out) {
+		if state, file, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " "); ok && state != normal {
+			names[path.Base(file)] = true
+		}
+	}
+	return names, nil
 }
 
 // dnfList compares what dnf sees installed with what rpm lists.
