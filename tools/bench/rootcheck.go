@@ -115,9 +115,9 @@ func largeTree() *rootfs.Tree {
 		owner = fmt.Sprintf("package%03d-1-1.%s", p, arch)
 		t.Packages = append(t.Packages, rootfs.Package{Name: fmt.Sprintf("package%03d", p), NEVRA: owner, Arch: arch})
 		needed := []string{"libc.so.6"}
-		for _, back := range []int{1, 2, 7, 30} {
-			if p >= back {
-				needed = append(needed, fmt.Sprintf("lib%03d-%d.so.1", p-back, back%largeLibraries))
+		for _, part := range []int{2, 3, 5, 7} { // so that a program loads some 50 libraries, as those of a desktop do
+			if low := p / part; low < p {
+				needed = append(needed, fmt.Sprintf("lib%03d-%d.so.1", low, part%largeLibraries))
 			}
 		}
 		for i := range largeLibraries {

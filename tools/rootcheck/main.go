@@ -58,9 +58,7 @@ func refuse(spec *check.Spec, release string, findings []check.Finding) error {
 	if len(findings) == 1 {
 		lines[0] = fmt.Sprintf("checking %s: 1 finding", spec.Label)
 	}
-	for _, f := range findings {
-		lines = append(lines, f.String())
-	}
+	lines = append(lines, check.Summary(findings)...)
 	err := fmt.Errorf("%s", strings.Join(lines, "\n"))
 	advice := check.Advice(release, findings)
 	for i := range advice {

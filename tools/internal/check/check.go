@@ -15,11 +15,12 @@ import (
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rootfs"
 )
 
-// Finding is one problem. Owners are the packages that own the path, or who else put it there. Reason is why it is allowed,
-// "" if it is not.
+// Finding is one problem. Owners are the packages that own the path, or who else put it there. Soname is the library that it is
+// about, for the codes that an allowance can narrow to one. Reason is why it is allowed, "" if it is not.
 type Finding struct {
 	Code, Path, Message string
 	Owners              string
+	Soname              string
 	Reason              string
 }
 
@@ -40,6 +41,9 @@ type checker struct {
 	tree     *rootfs.Tree
 	fs       *rootfs.FS
 	findings []Finding
+
+	opened map[string]opened          // what open found, by path
+	byBase map[string][]*rootfs.Entry // entries that are no directories, by the last component; see named
 }
 
 func (c *checker) add(code, path, format string, args ...any) {
@@ -50,9 +54,15 @@ func (c *checker) add(code, path, format string, args ...any) {
 	c.findings = append(c.findings, f)
 }
 
+// addLibrary adds a finding about a library that the file at the path needs.
+func (c *checker) addLibrary(code, path, soname, format string, args ...any) {
+	c.add(code, path, format, args...)
+	c.findings[len(c.findings)-1].Soname = soname
+}
+
 // Check returns all findings, sorted by code, path and message, the allowed ones with their reasons.
 func Check(spec *Spec, tree *rootfs.Tree) []Finding {
-	c := &checker{spec: spec, tree: tree, fs: rootfs.NewFS(tree.Entries)}
+	c := &checker{spec: spec, tree: tree, fs: rootfs.NewFS(tree.Entries), opened: map[string]opened{}}
 	users, groups := c.accountsOf("/etc/passwd", 7), c.accountsOf("/etc/group", 4)
 	if spec.Scope != ScopeConfig {
 		for _, e := range tree.Entries {
@@ -88,7 +98,7 @@ func (c *checker) allow() {
 	for i := range c.findings {
 		f := &c.findings[i]
 		for j, r := range rules {
-			if r.code == f.Code && r.glob.match(f.Path) {
+			if r.match(f) {
 				used[j] = true
 				if f.Reason == "" {
 					f.Reason = r.reason
@@ -96,7 +106,7 @@ func (c *checker) allow() {
 			}
 		}
 		for _, r := range inherited {
-			if f.Reason == "" && r.code == f.Code && c.ofBase(f.Path) && r.glob.match(f.Path) {
+			if f.Reason == "" && c.ofBase(f.Path) && r.match(f) {
 				f.Reason = r.reason + "; allowed in the base"
 			}
 		}
@@ -104,7 +114,7 @@ func (c *checker) allow() {
 	var unused []Finding
 	for j, r := range rules {
 		if !used[j] {
-			unused = append(unused, Finding{Code: UnusedAllow, Path: r.glob.text, Message: "nothing to allow for " + r.code + ": " + c.instead(r)})
+			unused = append(unused, Finding{Code: UnusedAllow, Path: r.text, Message: "nothing to allow for " + r.code + ": " + c.instead(r)})
 		}
 	}
 	c.findings = append(c.findings, unused...)
@@ -122,6 +132,8 @@ func (c *checker) instead(r rule) string {
 	var same []string
 	for _, f := range c.findings {
 		switch {
+		case f.Code == r.code && r.soname != "" && r.glob.match(f.Path):
+			return fmt.Sprintf("%s needs %s; did you mean %q?", f.Path, f.Soname, f.Code+":"+r.glob.text+"#"+escapeGlob(f.Soname))
 		case f.Code == r.code:
 			same = append(same, f.Path)
 		case r.glob.match(f.Path):

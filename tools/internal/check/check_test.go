@@ -256,15 +256,88 @@ func TestScopes(t *testing.T) {
 	}
 }
 
+// TestAllowSoname: an allowance can be for one library; what else the file lacks is still a finding.
+func TestAllowSoname(t *testing.T) {
+	tree := func() *rootfs.Tree {
+		return good(elf("/usr/bin/x", elftest.Exec("x86_64", "libjvm.so", "libother.so")), elf("/usr/bin/y#1", elftest.Exec("x86_64", "libjvm.so")))
+	}
+	const other, nowhere = "missing-soname /usr/bin/x: needs libother.so, ", "which is in none of /lib64, /usr/lib64 [p-1-1.x86_64]"
+	const x, y = "missing-soname /usr/bin/x: needs libjvm.so, ", "missing-soname /usr/bin/y#1: needs libjvm.so, "
+	allowed := func(line string) string { return "allowed: " + line + nowhere + " (loaded before)" }
+	for _, test := range []struct {
+		allow string
+		want  []string
+	}{
+		{"missing-soname:/usr/bin/*#libjvm.so", []string{allowed(x), other + nowhere, allowed(y)}},
+		{"missing-soname:/usr/bin/x#lib*.so", []string{allowed(x), allowed(other), y + nowhere}},
+		{"missing-soname:/usr/bin/x", []string{allowed(x), allowed(other), y + nowhere}},
+		{`missing-soname:/usr/bin/y\#1#libjvm.so`, []string{x + nowhere, other + nowhere, allowed(y)}},
+		{`missing-soname:/usr/bin/y\#1`, []string{x + nowhere, other + nowhere, allowed(y)}},
+		{"missing-soname:/usr/bin/y*#libjwm.so", []string{x + nowhere, other + nowhere, y + nowhere,
+			`unused-allow /usr/bin/y*#libjwm.so: nothing to allow for missing-soname: /usr/bin/y#1 needs libjvm.so; did you mean "missing-soname:/usr/bin/y*#libjvm.so"?`}},
+	} {
+		spec := &Spec{Schema: Schema, Label: "x", Allow: map[string]string{test.allow: "loaded before"}}
+		if err := spec.check(); err != nil {
+			t.Errorf("%s: %v", test.allow, err)
+		}
+		if got := lines(Check(spec, tree())); !slices.Equal(got, test.want) {
+			t.Errorf("%s: got\n%s\nwant\n%s", test.allow, strings.Join(got, "\n"), strings.Join(test.want, "\n"))
+		}
+	}
+	for _, allow := range []string{"missing-soname:/x#", "missing-soname:/x#[", "missing-version:/x#"} {
+		spec := &Spec{Schema: Schema, Label: "x", Allow: map[string]string{allow: "because"}}
+		if err := spec.check(); err == nil || !strings.Contains(err.Error(), "after # must be the soname of a library") {
+			t.Errorf("%s: %v", allow, err)
+		}
+	}
+	if got := lines(Check(&Spec{Allow: map[string]string{"setuid:/usr/bin/a#b": "because"}}, good(file("/usr/bin/a#b", 0o4755)))); len(got) != 1 || !strings.HasPrefix(got[0], "allowed: ") {
+		t.Errorf("# in a path of another code: %q", got)
+	}
+}
+
+// TestSummary: a library that many files miss is one line and one allowance; each file is a finding nevertheless.
+func TestSummary(t *testing.T) {
+	var entries []*rootfs.Entry
+	for _, name := range []string{"a", "b", "c", "d", "e"} {
+		entries = append(entries, elf("/usr/bin/"+name, elftest.Exec("x86_64", "libmany.so.1", "libfew.so.1")))
+	}
+	for _, e := range entries[3:] {
+		e.ELF.Needed = []string{"libmany.so.1"}
+	}
+	const nowhere = "which is in none of /lib64, /usr/lib64 [p-1-1.x86_64]"
+	findings := Check(&Spec{}, good(entries...))
+	if len(findings) != 8 {
+		t.Errorf("%d findings, want 8", len(findings))
+	}
+	want := []string{"missing-soname /usr/bin/a: needs libfew.so.1, " + nowhere,
+		"missing-soname /usr/bin/a: needs libmany.so.1, " + nowhere + "; so do 4 more files: /usr/bin/b, /usr/bin/c, /usr/bin/d, ...",
+		"missing-soname /usr/bin/b: needs libfew.so.1, " + nowhere, "missing-soname /usr/bin/c: needs libfew.so.1, " + nowhere}
+	if got := Summary(findings); !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	spec := &Spec{Schema: Schema, Label: "x", Allow: map[string]string{}}
+	for _, line := range Advice("r", findings) {
+		if key, ok := strings.CutSuffix(strings.TrimSpace(line), `: "why?",`); ok {
+			spec.Allow[strings.Trim(key, `"`)] = "because"
+		}
+	}
+	if len(spec.Allow) != 4 || spec.Allow["missing-soname:/**#libmany.so.1"] == "" {
+		t.Errorf("advised to allow %q", sortedKeys(spec.Allow))
+	}
+	if left := Refused(Check(spec, good(entries...))); len(left) != 0 {
+		t.Errorf("what was advised leaves %q", lines(left))
+	}
+}
+
 // TestAdvice: every code has a repair, and the lines of allowances are read back as they were meant.
 func TestAdvice(t *testing.T) {
-	findings := []Finding{{Code: MissingSoname, Path: "/x", Message: "needs libx.so.1 (in /y), which is in none of /lib64"}, {Code: SetUID, Path: "/usr/bin/[", Message: "x"}, {Code: UnusedAllow, Path: "/x"}}
+	findings := []Finding{{Code: MissingSoname, Path: "/x", Message: "needs libx.so.1 (in /y), which is in none of /lib64", Soname: "libx.so.1"}, {Code: SetUID, Path: "/usr/bin/[", Message: "x"}, {Code: UnusedAllow, Path: "/x"}}
 	got := Advice("al2023", findings)
 	want := []string{"missing-soname: find the package (bazel run @al2023//:provides -- libx.so.1) and add it to contents or extra, or leave the file out: remove = [\"/x\"]",
 		`setuid: take the bit away (setuid = "strip"), or leave the file out: remove = ["/usr/bin/["]`,
 		"unused-allow: correct the line in allow or setuid_allow, or take it out",
 		`what is right on purpose is allowed with a reason; see rules/docs/checks.md: check = {"allow": {`,
-		`    "missing-soname:/x": "why?",`, `    "setuid:/usr/bin/\\[": "why?",`, "}}"}
+		`    "missing-soname:/x#libx.so.1": "why?",`, `    "setuid:/usr/bin/\\[": "why?",`, "}}"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}

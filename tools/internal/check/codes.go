@@ -2,6 +2,7 @@ package check
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -111,24 +112,70 @@ func info(code string) codeInfo {
 // maxAllowLines bounds the allowances that Advice shows.
 const maxAllowLines = 20
 
+// maxSameLibrary is how many findings about one library are shown one by one.
+const maxSameLibrary = 3
+
+// Summary returns the findings as they are shown to people, one item a line. A library that many files miss is one line, with the
+// number of files and the first of them, so that it does not drown the rest.
+func Summary(findings []Finding) []string {
+	same := byLibrary(findings)
+	var out []string
+	for _, f := range findings {
+		all := same[f.about()]
+		if paths := pathsOf(all); len(paths) <= maxSameLibrary {
+			out = append(out, f.String())
+		} else if f == all[0] {
+			out = append(out, fmt.Sprintf("%s; so do %d more files: %s, ...", f, len(paths)-1, strings.Join(paths[1:maxSameLibrary+1], ", ")))
+		}
+	}
+	return out
+}
+
+// byLibrary returns the findings that are about a library, by what they have in common.
+func byLibrary(findings []Finding) map[[2]string][]Finding {
+	same := map[[2]string][]Finding{}
+	for _, f := range findings {
+		if f.Soname != "" {
+			same[f.about()] = append(same[f.about()], f)
+		}
+	}
+	return same
+}
+
+// about is what findings have in common that are shown as one.
+func (f *Finding) about() [2]string { return [2]string{f.Code, f.Soname} }
+
+// pathsOf returns the paths of sorted findings of one code.
+func pathsOf(findings []Finding) []string {
+	var out []string
+	for _, f := range findings {
+		out = append(out, f.Path)
+	}
+	return slices.Compact(out)
+}
+
 // Advice says what to do about the findings, one item a line: how to repair each kind, and the lines that would allow them.
 // release is that of the tree.
 func Advice(release string, findings []Finding) []string {
 	var out, allow []string
-	last := ""
+	same, last := byLibrary(findings), ""
 	for _, f := range findings {
 		if f.Code != last {
-			out = append(out, f.Code+": "+strings.NewReplacer("PATH", f.Path, "RELEASE", release, "SONAME", f.soname()).Replace(info(f.Code).Fix))
+			out = append(out, f.Code+": "+strings.NewReplacer("PATH", f.Path, "RELEASE", release, "SONAME", f.Soname).Replace(info(f.Code).Fix))
 			last = f.Code
 		}
 		if f.Code != UnusedAllow {
-			allow = append(allow, strconv.Quote(f.Code+":"+escapeGlob(f.Path))+`: "`+Placeholder+`",`)
+			allowance := f.allowance()
+			if len(pathsOf(same[f.about()])) > maxSameLibrary {
+				allowance = f.Code + ":/**#" + escapeGlob(f.Soname)
+			}
+			allow = append(allow, strconv.Quote(allowance)+`: "`+Placeholder+`",`)
 		}
 	}
 	if len(allow) == 0 {
 		return out
 	}
-	allow = slices.Compact(allow)
+	allow = unique(allow)
 	if len(allow) > maxAllowLines {
 		allow = append(allow[:maxAllowLines], "# and so on; ** stands for any folders, * for any part of a name")
 	}
@@ -139,10 +186,12 @@ func Advice(release string, findings []Finding) []string {
 	return append(out, "}}")
 }
 
-// soname returns the library that a finding of MissingSoname is about.
-func (f Finding) soname() string {
-	rest, _ := strings.CutPrefix(f.Message, "needs ")
-	return strings.TrimRight(strings.SplitN(rest, " ", 2)[0], ",")
+// allowance returns what would allow the finding, and no more than that.
+func (f *Finding) allowance() string {
+	if !aboutLibrary(f.Code) {
+		return f.Code + ":" + escapeGlob(f.Path)
+	}
+	return f.Code + ":" + strings.ReplaceAll(escapeGlob(f.Path), "#", `\#`) + "#" + escapeGlob(f.Soname)
 }
 
 // escapeGlob makes a pattern that matches exactly the path.

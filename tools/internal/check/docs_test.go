@@ -41,6 +41,9 @@ func codesPage() string {
 				fmt.Fprintf(&out, "\n### %s\n\n%s.\n\n    %s\n\nTo repair it: %s.\n", c.Code, strings.ToUpper(c.Meaning[:1])+c.Meaning[1:],
 					strings.ReplaceAll(x.want, "p-1-1", "app-1-1"), inCode(strings.ReplaceAll(c.Fix, "PATH", path)))
 				if c.Code != UnusedAllow {
+					if f := Check(&x.spec, good(x.entries...))[0]; aboutLibrary(c.Code) {
+						path += "#" + f.Soname
+					}
 					fmt.Fprintf(&out, "To allow it: `\"%s:%s\": \"...\"`%s.\n", c.Code, path, where(c))
 				}
 				break

@@ -61,13 +61,13 @@ func (c *checker) load(e *rootfs.Entry, s *ldso.Search, loaded map[string]bool) 
 	for _, d := range s.Trace(root, loader, secure) {
 		by := d.By.Identity
 		if d.To == nil {
-			c.add(MissingSoname, by, "needs %s%s, which is in none of %s%s", d.Want.Name, forProgram(e.Path, by),
+			c.addLibrary(MissingSoname, by, d.Want.Name, "needs %s%s, which is in none of %s%s", d.Want.Name, forProgram(e.Path, by),
 				strings.Join(unique(s.Dirs(root, d.By, secure)), ", "), c.otherCopy(&d.Want))
 			continue
 		}
 		loaded[d.To.Identity] = true
 		for _, version := range d.Versions {
-			c.add(MissingVersion, by, "needs version %s of %s, which %s does not define", version, d.Want.Name, d.To.Identity)
+			c.addLibrary(MissingVersion, by, d.Want.Name, "needs version %s of %s, which %s does not define", version, d.Want.Name, d.To.Identity)
 		}
 	}
 }
@@ -104,10 +104,7 @@ func (c *checker) isMusl() bool {
 
 // otherCopy names the library where the loader does not look, or why what it found there does not fit.
 func (c *checker) otherCopy(want *ldso.Want) string {
-	for _, e := range c.tree.Entries {
-		if rootfs.Base(e.Path) != path.Base(want.Name) || e.Type == pkgindex.TypeDir {
-			continue
-		}
+	for _, e := range c.named(path.Base(want.Name)) {
 		if c.open(e.Path, want) != nil {
 			return "; the image has " + e.Path
 		}
@@ -116,6 +113,19 @@ func (c *checker) otherCopy(want *ldso.Want) string {
 		}
 	}
 	return ""
+}
+
+// named returns the entries with the last component that are no directories, by path.
+func (c *checker) named(base string) []*rootfs.Entry {
+	if c.byBase == nil {
+		c.byBase = map[string][]*rootfs.Entry{}
+		for _, e := range c.tree.Entries {
+			if e.Type != pkgindex.TypeDir {
+				c.byBase[rootfs.Base(e.Path)] = append(c.byBase[rootfs.Base(e.Path)], e)
+			}
+		}
+	}
+	return c.byBase[base]
 }
 
 // forProgram names the program when it is not the file that needs something.
@@ -159,27 +169,40 @@ func (c *checker) loaderSearch(key searchKey) *ldso.Search {
 	return s
 }
 
+// opened is the file behind a path, nil if there is none, and the path with canonical parents.
+type opened struct {
+	at   string
+	file *rootfs.Entry
+}
+
 func (c *checker) open(file string, want *ldso.Want) *ldso.Object {
 	if file == "" {
 		return nil
 	}
+	o, ok := c.opened[file]
+	if !ok { // every program asks for the same libraries
+		o = c.resolve(file)
+		c.opened[file] = o
+	}
+	if o.file == nil || !want.Fits(o.file.ELF) {
+		return nil
+	}
+	return &ldso.Object{Path: o.at, Identity: o.file.Path, ELF: o.file.ELF}
+}
+
+func (c *checker) resolve(file string) opened {
 	at, err := c.fs.Canonical(file)
 	if err != nil {
-		return nil
+		return opened{}
 	}
 	e := c.fs.Stat(at)
 	if e == nil || e.Type != pkgindex.TypeFile {
-		return nil
+		return opened{}
 	}
 	if e.HardLink != "" {
-		if e = c.fs.Get(e.HardLink); e == nil {
-			return nil
-		}
+		e = c.fs.Get(e.HardLink)
 	}
-	if !want.Fits(e.ELF) {
-		return nil
-	}
-	return &ldso.Object{Path: at, Identity: e.Path, ELF: e.ELF}
+	return opened{at, e}
 }
 
 // script checks the interpreter of an executable script, and the program it names when that is env.

@@ -39,6 +39,7 @@ type Spec struct {
 	Arch  string `json:"arch,omitempty"`
 	Scope string `json:"scope,omitempty"`
 	// Allow maps "code:glob" to the reason. A glob matches paths component by component; "**" is any number of components.
+	// "code:glob#soname" is about one library only, for the codes that are about libraries.
 	Allow map[string]string `json:"allow,omitempty"`
 	// BaseAllow is what the base allows. It counts for paths that are as the base has them, and need not match anything.
 	BaseAllow map[string]string `json:"base_allow,omitempty"`
@@ -121,6 +122,10 @@ func checkAllow(key, reason string) error {
 	case Placeholder:
 		return cli.Hint(fmt.Errorf("%q is no reason", reason), "say why this is right for whoever reads it in a year")
 	}
+	pattern, soname, narrowed := cutSoname(code, pattern)
+	if _, err := path.Match(soname, ""); err != nil || (narrowed && soname == "") {
+		return cli.Hint(fmt.Errorf("after # must be the soname of a library, not %q", soname), "the form is \"%s:/usr/bin/x#libx.so.1\"; in a path, write \\# for #", code)
+	}
 	if !strings.HasPrefix(pattern, "/") || strings.Count(pattern, "/") > maxGlobParts {
 		return cli.Hint(fmt.Errorf("the path must be absolute, with at most %d components", maxGlobParts), "did you mean %q?", code+":/"+pattern)
 	}
@@ -132,17 +137,50 @@ func checkAllow(key, reason string) error {
 	return nil
 }
 
+// aboutLibrary reports whether findings of the code are about one library, to which an allowance can be narrowed.
+func aboutLibrary(code string) bool { return code == MissingSoname || code == MissingVersion }
+
+// cutSoname splits PATH#SONAME at the first # that no backslash takes the meaning from.
+func cutSoname(code, pattern string) (glob, soname string, narrowed bool) {
+	if !aboutLibrary(code) {
+		return pattern, "", false
+	}
+	for i := 0; i < len(pattern); i++ {
+		switch pattern[i] {
+		case '\\':
+			i++
+		case '#':
+			return pattern[:i], pattern[i+1:], true
+		}
+	}
+	return pattern, "", false
+}
+
 // rule is one allowance.
 type rule struct {
 	code, reason string
+	text         string // without the code
 	glob         glob
+	soname       string // pattern; "" for all
+}
+
+func (r *rule) match(f *Finding) bool {
+	if r.code != f.Code || !r.glob.match(f.Path) {
+		return false
+	}
+	if r.soname == "" {
+		return true
+	}
+	ok, _ := path.Match(r.soname, f.Soname) // the pattern was checked
+	return ok
 }
 
 func parseRules(allow map[string]string) []rule {
 	var out []rule
 	for _, key := range sortedKeys(allow) {
-		code, pattern, _ := strings.Cut(key, ":")
-		out = append(out, rule{code, allow[key], glob{pattern, strings.Split(pattern, "/")}})
+		code, text, _ := strings.Cut(key, ":")
+		pattern, soname, _ := cutSoname(code, text)
+		out = append(out, rule{code, allow[key], text, glob{pattern, strings.Split(pattern, "/")}, soname})
 	}
 	return out
 }

@@ -302,6 +302,17 @@ func FuzzRead(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
+		var once, twice bytes.Buffer
+		if err := Write(&once, tr); err != nil {
+			t.Fatalf("what was read cannot be written: %v", err)
+		}
+		back, err := Read(bytes.NewReader(once.Bytes()), "t")
+		if err != nil {
+			t.Fatalf("what was written cannot be read: %v", err)
+		}
+		if err := Write(&twice, back); err != nil || !bytes.Equal(once.Bytes(), twice.Bytes()) {
+			t.Fatalf("read back as %q (%v), want %q", twice.Bytes(), err, once.Bytes())
+		}
 	})
 }
 
