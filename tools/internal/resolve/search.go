@@ -10,8 +10,18 @@ import (
 type search struct {
 	*problem
 	branches []branch
-	cursor   int // index into choices of the next rule to look at
+	round    round
 	keptTo   int // see keep
+}
+
+// round is the state of dependency between decisions. It starts anew when a conflict or another kind of decision goes back below where
+// it started.
+type round struct {
+	running bool
+	level   int  // where it started
+	next    int  // number of the next rule to look at
+	putOff  int  // number of the first rule that was put off because it leaves several candidates, -1 when there is none
+	hurried bool // nothing is put off any more
 }
 
 // branch remembers the candidates of a decision on top of a level: those that were taken, the latest last, and those that were not.
@@ -84,32 +94,46 @@ func (s *search) open(candidates []int) []int {
 	return out
 }
 
-// dependency decides one open rule: the next one in the round that leaves a single candidate, else the first one open.
+// dependency decides one open rule. It looks at the rules in turn and puts those off that leave several candidates; when all that are
+// left do, it goes on with the first that was put off, and puts nothing off from there to its end, as libsolv does.
 func (s *search) dependency() bool {
-	postponed := -1
-	for range s.choices {
-		at := s.cursor
-		if s.cursor++; s.cursor >= len(s.choices) {
-			s.cursor = 0
+	r := &s.round
+	if !r.running || s.sat.current() < r.level {
+		*r = round{running: true, level: s.sat.current(), putOff: -1}
+	}
+	rules := len(s.choices) + len(s.sat.clauses) - len(s.facts) // learned ones are last
+	for seen := 0; ; seen++ {
+		if seen == rules {
+			if r.hurried || r.putOff < 0 {
+				r.running = false
+				return false
+			}
+			r.next, r.hurried, seen = r.putOff, true, 0
 		}
-		open := s.openRule(s.choices[at])
+		at := r.next % rules
+		r.next = at + 1
+		open := s.openRule(s.ruleNumber(at))
 		if open == nil {
 			continue
 		}
-		if best := s.prune(open); len(best) == 1 {
-			s.choose(best)
-			return true
+		best := s.prune(open)
+		if len(best) > 1 && !r.hurried {
+			if r.putOff < 0 {
+				r.putOff = at
+			}
+			continue
 		}
-		if postponed < 0 {
-			postponed = at
-		}
+		s.choose(best)
+		return true
 	}
-	if postponed < 0 {
-		return false
+}
+
+// ruleNumber returns the clause of a rule that dependency looks at.
+func (s *search) ruleNumber(at int) int {
+	if at < len(s.choices) {
+		return s.choices[at]
 	}
-	s.cursor = (postponed + 1) % len(s.choices)
-	s.choose(s.prune(s.openRule(s.choices[postponed])))
-	return true
+	return len(s.facts) + at - len(s.choices)
 }
 
 // openRule returns the candidates of a rule whose condition holds and that nothing satisfies yet, in order.
@@ -181,6 +205,7 @@ func (s *search) retake(i, j int) {
 	s.branches = s.branches[:i+1]
 	s.sat.undo(level)
 	s.keptTo = 0
+	s.round.running = false
 	s.sat.decide(lit(c + 1))
 }
 
