@@ -48,6 +48,28 @@ _request_test = analysistest.make(
     config_settings = _CONFIG,
 )
 
+# Explanations
+
+def _explanation_impl(ctx):
+    env = analysistest.begin(ctx)
+    target = analysistest.target_under_test(env)
+
+    # The spec names files of all layers, the base first, and each of them is in the runfiles.
+    content = [action.content for action in analysistest.target_actions(env) if action.mnemonic == "FileWrite" and action.outputs.to_list()[0].basename.endswith(".explain_spec.json")]
+    spec = json.decode(content[0])
+    paths = [path for image in spec["images"] for path in [image["tree"]] + image["reports"] + image["selections"]]
+    runfiles = [file.short_path for file in target[DefaultInfo].default_runfiles.files.to_list()]
+    asserts.equals(env, [], [path for path in paths if path not in runfiles], "paths that are not in the runfiles")
+    for image in spec["images"]:
+        image["reports"] = [path.split("/")[-1] for path in image["reports"]]
+        image["selections"] = [path.split("/")[-1] for path in image["selections"]]
+        image["tree"] = image["tree"].split("/")[-1]
+    asserts.equals(env, json.decode(ctx.attr.spec), spec)
+    asserts.true(env, target[RunEnvironmentInfo].environment["EXPLAIN_SPEC"] in runfiles)
+    return analysistest.end(env)
+
+_explanation_test = analysistest.make(_explanation_impl, attrs = {"spec": attr.string()}, config_settings = _CONFIG)
+
 # Root filesystems
 
 def _rootfs_impl(ctx):
@@ -285,6 +307,16 @@ def providers_test_suite(name):
         tree = "check_base",
     )
 
+    _explanation_test(
+        name = name + "_explanation_test",
+        spec = json.encode({"images": [{
+            "reports": ["0.provider_base.report.json", "1.provider_child.report.json"],
+            "selections": ["0.provider_base.selection.json", "1.provider_child.selection.json"],
+            "tree": "0.provider_child.tree.json",
+        }], "schema": 1, "verb": "why"}),
+        target_under_test = "provider_child_why",
+    )
+
     _both(name = "provider_app_on_both", package = "@slimrpm_test//app", tags = ["manual"])
     _platforms_test(name = name + "_platforms_test", nevras = ["app-1-1.aarch64", "app-1-1.x86_64"], payloads = 2, target_under_test = "provider_app_on_both")
     _both(name = "provider_data_on_both", package = "@slimrpm_test//app-data", tags = ["manual"])
@@ -292,5 +324,5 @@ def providers_test_suite(name):
 
     native.test_suite(
         name = name,
-        tests = tests + checks + [name + suffix for suffix in ["_rootfs_test", "_check_base_test", "_spec_test", "_unchecked_test", "_platforms_test", "_noarch_test"]],
+        tests = tests + checks + [name + suffix for suffix in ["_rootfs_test", "_check_base_test", "_spec_test", "_unchecked_test", "_platforms_test", "_noarch_test", "_explanation_test"]],
     )
