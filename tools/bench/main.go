@@ -50,6 +50,7 @@ type env struct {
 	tools                      string // folder of our programs
 	bazeldnf                   string // program, "" if there is none
 	printed                    []byte // what our reader of headers printed
+	largeRepository            func() (*largeRepo, error)
 }
 
 func run(args []string) error {
@@ -161,6 +162,7 @@ func prepare() (*env, error) {
 		return nil, err
 	}
 	e.tools = filepath.Join(e.scratch, "tools")
+	e.largeRepository = e.newLargeRepo()
 	if err := os.Mkdir(e.tools, 0o755); err != nil {
 		return nil, err
 	}
