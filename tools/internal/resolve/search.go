@@ -55,6 +55,9 @@ func (s *search) run() (conflict int, tooLong bool) {
 			s.sat.learn(conflict)
 			s.dropBranches()
 			s.keptTo = 0
+			if s.sat.current() < s.round.level { // roots may be decided again before the next round
+				s.round.running = false
+			}
 		}
 		if !s.root() && !s.keep() && !s.dependency() && !(s.weak && s.optional()) && !s.minimise() {
 			return -1, false
@@ -98,7 +101,7 @@ func (s *search) open(candidates []int) []int {
 // left do, it goes on with the first that was put off, and puts nothing off from there to its end, as libsolv does.
 func (s *search) dependency() bool {
 	r := &s.round
-	if !r.running || s.sat.current() < r.level {
+	if !r.running {
 		*r = round{running: true, level: s.sat.current(), putOff: -1}
 	}
 	rules := len(s.choices) + len(s.sat.clauses) - len(s.facts) // learned ones are last
