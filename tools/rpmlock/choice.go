@@ -47,18 +47,25 @@ func pinnedElsewhere(m *lockfile.Manifest, arch string, p *lockfile.Package) boo
 	})
 }
 
-// saySize prints how good a solution of policy smallest is.
-func (c *command) saySize(s section) {
-	if s.size == nil {
-		return
+// saySizes prints how good the solutions of policy smallest are.
+func (c *command) saySizes(s section) {
+	for _, a := range s.answers {
+		size := a.sol.Size
+		if size == nil {
+			continue
+		}
+		c.progress.done()
+		where := s.arch
+		if a.group != lockfile.DefaultGroup {
+			where += ", group " + a.group
+		}
+		text := "proven to be the smallest"
+		if a.held {
+			text += " that keeps what is locked"
+		}
+		if !size.Proven() {
+			text = fmt.Sprintf("no solution is below %d bytes; the search stopped after %d conflicts (budget in the manifest)", size.LowerBound, size.Conflicts-1)
+		}
+		fmt.Fprintf(os.Stderr, "rpmlock: %s: %d bytes installed, %s\n", where, size.InstalledBytes, text)
 	}
-	c.progress.done()
-	text := "proven to be the smallest"
-	if s.held {
-		text += " that keeps what is locked"
-	}
-	if !s.size.Proven() {
-		text = fmt.Sprintf("no solution is below %d bytes; the search stopped after %d conflicts (budget in the manifest)", s.size.LowerBound, s.size.Conflicts-1)
-	}
-	fmt.Fprintf(os.Stderr, "rpmlock: %s: %d bytes installed, %s\n", s.arch, s.size.InstalledBytes, text)
 }

@@ -39,6 +39,7 @@ type hold struct {
 	old    map[string]*lockfile.Package // by sha256
 	gone   map[string]string            // see resolve.Holding
 	newest []string
+	before *lockfile.Architecture // the old lock's section; nil without one
 }
 
 // hold looks for the packages of the old lock: in the metadata, or else as files.
@@ -48,6 +49,7 @@ func (c *command) hold(ctx context.Context, m *lockfile.Manifest, arch string, r
 		return h, nil
 	}
 	old := p.old.Architectures[arch]
+	h.before = old
 	if p.newest != nil {
 		var err error
 		if h.newest, err = p.newest(ctx, repos, old); err != nil {
@@ -256,11 +258,20 @@ func goneReason(p *lockfile.Package, r *repository, err error) string {
 	return fmt.Sprintf("the lock holds %s, which repository %s lists no longer, and its file cannot be read: %s", p.NEVRA, r.config.ID, first)
 }
 
-// holding is the resolver's view of what is held.
-func (h *hold) holding(u *resolve.Universe, all bool) resolve.Holding {
-	out := resolve.Holding{Gone: h.gone, Newest: h.newest, All: all}
+// holding is the resolver's view of what is held for a group of roots. Packages that only other groups have are not held for the default
+// group, which would take each that answers something.
+func (h *hold) holding(u *resolve.Universe, group string, p plan, roots []string) resolve.Holding {
+	out := resolve.Holding{Gone: h.gone, Newest: h.newest}
+	isDefault := group == lockfile.DefaultGroup
+	if isDefault {
+		out.All = p.sameManifest || h.before != nil && sameRoots(u, h.before, roots)
+	}
 	for i := range u.Packages {
-		if h.sums[u.Packages[i].Source.Checksum] && u.Packages[i].Excluded == "" {
+		sum := u.Packages[i].Source.Checksum
+		if !h.sums[sum] || isDefault && !h.old[hex.EncodeToString(sum[:])].InGroup(group) {
+			continue
+		}
+		if u.Packages[i].Excluded == "" {
 			out.Packages = append(out.Packages, i)
 		}
 	}

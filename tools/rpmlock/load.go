@@ -206,9 +206,7 @@ func options(ctx context.Context, m *lockfile.Manifest, u *resolve.Universe, rep
 	out := resolve.Options{
 		Weak: m.Weak, Best: m.Best, Policy: resolve.Policy(m.Policy), Budget: m.Budget, Files: addFiles(ctx, u, repos),
 	}
-	for _, root := range m.For(u.Arch) {
-		out.Roots = append(out.Roots, root.Name)
-	}
+	out.Roots = rootNames(m.For(u.Arch))
 	return out
 }
 

@@ -22,9 +22,9 @@ type section struct {
 	repos []*repository
 	lock  *lockfile.Architecture
 	pins  []*resolve.PinError // that match nothing
-	size  *resolve.Size       // of policy smallest
-	held  bool                // packages of an earlier lock were kept
 	err   error
+
+	answers []answer
 }
 
 // lock is the verb that makes the lock.
@@ -143,7 +143,7 @@ func (c *command) make(ctx context.Context, m *lockfile.Manifest, p plan) (*lock
 		return nil, err
 	}
 	for _, s := range sections {
-		c.saySize(s)
+		c.saySizes(s)
 	}
 	l := &lockfile.Lock{
 		Schema: lockfile.Schema, Release: m.Release, RPMDB: m.RPMDB, Architectures: map[string]*lockfile.Architecture{},
@@ -176,35 +176,19 @@ func (c *command) makeArch(ctx context.Context, m *lockfile.Manifest, s *section
 	if err != nil {
 		return err
 	}
-	var u *resolve.Universe
-	u, s.pins = universe(m, arch, h.repos)
-	if err := wrongVersions(s.pins); err != nil {
+	if s.answers, err = c.resolveGroups(ctx, m, s, h, p); err != nil {
 		return err
 	}
-	options := options(ctx, m, u, s.repos)
-	all := p.sameManifest || p.old != nil && p.old.Architectures[arch] != nil && sameRoots(u, p.old.Architectures[arch], options.Roots)
-	holding := h.holding(u, all)
-	s.held = len(holding.Packages) > 0
-	kept, err := u.ResolveHolding(options, holding)
-	if err != nil {
-		return h.adviseGone(err, c.updateCommand())
-	}
-	sol := kept.Solution
-	packages, err := c.packages(ctx, m, sol, h.repos)
+	made, err := c.union(ctx, m, h, s.answers)
 	if err != nil {
 		return err
 	}
-	for i := range packages {
-		if old := h.old[packages[i].SHA256]; old != nil {
-			packages[i].URLs = old.URLs
+	for i := range made.Packages {
+		if old := h.old[made.Packages[i].SHA256]; old != nil {
+			made.Packages[i].URLs = old.URLs
 		}
 	}
-	s.lock, s.size = &lockfile.Architecture{Roots: []string{}, Packages: packages}, sol.Size
-	for _, root := range sol.Roots {
-		s.lock.Roots = append(s.lock.Roots, u.Name(root))
-	}
-	slices.Sort(s.lock.Roots)
-	s.lock.Roots = slices.Compact(s.lock.Roots)
+	s.lock = made
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -105,7 +106,7 @@ func why(_ context.Context, c *command) error {
 				continue
 			}
 			if !c.all {
-				fmt.Fprintf(c.out, "%s: %s\n", arch, chain(section, section.Roots, word))
+				fmt.Fprintf(c.out, "%s: %s\n", arch, chain(section, allRoots(section), word))
 				continue
 			}
 			for _, text := range chains(section, word) {
@@ -119,10 +120,23 @@ func why(_ context.Context, c *command) error {
 // noChain is what chain says when no edges lead to a package.
 const noChain = ": no root needs it by the edges of the lock; what needed it was cut"
 
+// allRoots are those of every group, the default group in front.
+func allRoots(a *lockfile.Architecture) []string {
+	out := slices.Clone(a.Roots)
+	for _, name := range slices.Sorted(maps.Keys(a.Groups)) {
+		for _, root := range a.Groups[name] {
+			if !slices.Contains(out, root) {
+				out = append(out, root)
+			}
+		}
+	}
+	return out
+}
+
 // chains are the shortest ways from each root that leads to a package.
 func chains(a *lockfile.Architecture, target string) []string {
 	var out []string
-	for _, root := range a.Roots {
+	for _, root := range allRoots(a) {
 		if text := chain(a, []string{root}, target); !strings.HasSuffix(text, noChain) {
 			out = append(out, text)
 		}

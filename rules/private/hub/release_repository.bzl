@@ -90,7 +90,7 @@ def _graph(packages):
         "packages": {
             package["name"]: {
                 kind: package[kind]
-                for kind in ["elf", "requires", "script", "scriptlet", "weak"]
+                for kind in ["conflicts", "elf", "requires", "script", "scriptlet", "weak"]
                 if package.get(kind)
             } | ({"cut": [{"reason": cut["reason"], "requires": cut["requires"].split(" ")[0]} for cut in package["cut"]]} if package.get("cut") else {})
             for package in packages

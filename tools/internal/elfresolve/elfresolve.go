@@ -93,7 +93,11 @@ func Resolve(in *Input) (*selection.Selection, error) {
 	}
 	r.dlopened()
 	r.cutRequires()
-	return r.result(), nil
+	out := r.result()
+	if err := r.conflicts(out); err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 func joinSorted(errs []error) error {

@@ -42,8 +42,9 @@ type Repository struct {
 
 // Architecture holds the packages locked for one architecture, noarch ones included.
 type Architecture struct {
-	Roots    []string  `json:"roots"`    // names, sorted
-	Packages []Package `json:"packages"` // by name; one version per name
+	Roots    []string            `json:"roots"`            // names, sorted
+	Groups   map[string][]string `json:"groups,omitempty"` // names of the roots of each group of the manifest, sorted
+	Packages []Package           `json:"packages"`         // by name; one version per name
 }
 
 // Package is one locked RPM. Edges are names of packages of the same architecture section, sorted.
@@ -70,6 +71,11 @@ type Package struct {
 	Scriptlet []string `json:"scriptlet,omitempty"` // needed by scriptlets only
 	Weak      []string `json:"weak,omitempty"`
 	Cut       []Cut    `json:"cut,omitempty"`
+	// Groups are the groups that have the package, sorted; without any it is of the default group only.
+	Groups []string `json:"groups,omitempty"`
+	// Conflicts are the locked packages that cannot be in one root file system with this one, both ways, sorted. Only packages of
+	// different groups can have some.
+	Conflicts []string `json:"conflicts,omitempty"`
 
 	// Executables are the package's files in bin and sbin directories (primary.xml lists them), sorted.
 	Executables []string `json:"executables,omitempty"`

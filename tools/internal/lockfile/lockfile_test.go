@@ -94,6 +94,13 @@ func TestManifestRefusals(t *testing.T) {
 		{"a pin of a bad epoch", "weak: false", "pin: {bash: 99999999999:1-1}", `line 23: pin: "bash = 99999999999:1-1" is neither`},
 		{"a pin that is a word", "weak: false", "pin: bash", `line 23: pin is neither a list of "name = version" nor a map of name to version`},
 		{"a name pinned twice", "weak: false", "pin: [bash = 5, bash-6-1]", `line 23: pin: "bash = 5" and "bash-6-1" are of the same name`},
+		{"groups that are a list", "weak: false", "groups: [a]", "line 23: groups is not a map of name to roots"},
+		{"a group without roots", "weak: false", "groups: {a: []}", "line 23: groups: a is empty: nothing to lock"},
+		{"a group of a bad name", "weak: false", "groups: {A b: [x]}", `line 23: groups: "A b" is not a name of lower-case letters`},
+		{"a group named install", "weak: false", "groups: {install: [x]}", `line 23: groups: "install" is the name of the roots under install`},
+		{"a group twice", "weak: false", "groups: {a: [x], a: [y]}", `line 23: groups: "a" is already given in line 23`},
+		{"a root of a group twice", "weak: false", "groups: {a: [x, x]}", `line 23: groups: a: "x" is already given in line 23`},
+		{"a root of a group for a foreign architecture", "weak: false", "groups: {a: [{name: x, only: [s390x]}]}", `groups: a: "x": only: unknown architecture "s390x"`},
 		{"two documents", "weak: false", "weak: false\n---\na: b", "more than one YAML document"},
 	}
 	for _, test := range tests {

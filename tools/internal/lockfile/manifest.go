@@ -36,6 +36,7 @@ type Manifest struct {
 	RPMDB         RPMDB                `yaml:"rpmdb"`
 	Repositories  []ManifestRepository `yaml:"repositories"`
 	Install       []Root               `yaml:"install"`
+	Groups        Groups               `yaml:"groups"`  // alternatives to install, each for itself
 	Exclude       []string             `yaml:"exclude"` // package names, NEVRAs or globs of them that must not be locked
 	Pin           Pins                 `yaml:"pin"`     // names of which one version only may be locked
 	Policy        string               `yaml:"policy"`  // one of KnownPolicies; dnf when left out
@@ -138,10 +139,15 @@ type ManifestCut struct {
 	Reason   string `yaml:"reason"`
 }
 
-// For returns the names of the roots of an architecture, in the order of the manifest.
-func (m *Manifest) For(arch string) []Root {
+// For returns the roots of an architecture, in the order of the manifest.
+func (m *Manifest) For(arch string) []Root { return rootsFor(m.Install, arch) }
+
+// For returns the roots of a group for an architecture, in the order of the manifest.
+func (g *Group) For(arch string) []Root { return rootsFor(g.Roots, arch) }
+
+func rootsFor(roots []Root, arch string) []Root {
 	var out []Root
-	for _, root := range m.Install {
+	for _, root := range roots {
 		if len(root.Only) == 0 || slices.Contains(root.Only, arch) {
 			out = append(out, root)
 		}
@@ -236,7 +242,7 @@ func yamlError(err error) error {
 func keysOf(goType string) []string {
 	switch goType {
 	case "Manifest":
-		return []string{"schema", "release", "architectures", "releasever", "vars", "rpmdb", "repositories", "install", "exclude",
+		return []string{"schema", "release", "architectures", "releasever", "vars", "rpmdb", "repositories", "install", "groups", "exclude",
 			"pin", "policy", "budget", "best", "cut", "modules", "weak", "churn"}
 	case "ManifestRepository":
 		return []string{"id", "baseurl", "mirrorlist", "metalink", "keys", "fingerprints", "gpgcheck", "repo_gpgcheck", "priority",

@@ -116,7 +116,7 @@ func (a *Architecture) validate(arch string, repositories map[[2]string]bool, im
 			return fmt.Errorf("root %s is not among the packages", root)
 		}
 	}
-	return nil
+	return a.validateGroups(names)
 }
 
 func (p *Package) validate(arch string, repositories map[[2]string]bool, names map[string]bool) error {

@@ -45,7 +45,11 @@ func (m *Manifest) validate() error {
 	}
 	errs = append(errs, m.validateRepositories()...)
 	errs = append(errs, m.validateCoverage()...)
-	errs = append(errs, m.validateRoots()...)
+	if len(m.Install) == 0 {
+		errs = append(errs, errors.New("install is empty: nothing to lock"))
+	}
+	errs = append(errs, m.validateRoots("install", m.Install)...)
+	errs = append(errs, m.validateGroups()...)
 	errs = append(errs, m.validateModules()...)
 	errs = append(errs, m.validatePins()...)
 	errs = append(errs, m.validatePolicy()...)
@@ -177,24 +181,22 @@ func (m *Manifest) validateCoverage() []error {
 	return errs
 }
 
-func (m *Manifest) validateRoots() []error {
+// validateRoots checks the roots below a key.
+func (m *Manifest) validateRoots(key string, roots []Root) []error {
 	var errs []error
-	if len(m.Install) == 0 {
-		errs = append(errs, errors.New("install is empty: nothing to lock"))
-	}
 	seen := map[string]int{}
-	for _, root := range m.Install {
+	for _, root := range roots {
 		if strings.TrimSpace(root.Name) == "" || strings.ContainsAny(root.Name, "\n\r\x00") {
-			errs = append(errs, fmt.Errorf("line %d: install: %q is not a package", root.Line, root.Name))
+			errs = append(errs, fmt.Errorf("line %d: %s: %q is not a package", root.Line, key, root.Name))
 			continue
 		}
 		if first, dup := seen[root.Name]; dup {
-			errs = append(errs, fmt.Errorf("line %d: install: %q is already given in line %d", root.Line, root.Name, first))
+			errs = append(errs, fmt.Errorf("line %d: %s: %q is already given in line %d", root.Line, key, root.Name, first))
 		}
 		seen[root.Name] = root.Line
 		for _, arch := range root.Only {
 			if !slices.Contains(m.Architectures, arch) {
-				errs = append(errs, fmt.Errorf("line %d: install: %q: only: unknown architecture %q%s", root.Line, root.Name, arch,
+				errs = append(errs, fmt.Errorf("line %d: %s: %q: only: unknown architecture %q%s", root.Line, key, root.Name, arch,
 					nearArch(arch, m.Architectures)))
 			}
 		}

@@ -148,6 +148,8 @@ type GraphNode struct {
 	Script    []string `json:"script,omitempty"`
 	Scriptlet []string `json:"scriptlet,omitempty"`
 	Weak      []string `json:"weak,omitempty"`
+	// Conflicts are packages that cannot be in one root file system with this one.
+	Conflicts []string `json:"conflicts,omitempty"`
 	// Cut are requirements that the lock leaves out: by name of the capability, with the reason.
 	Cut []GraphCut `json:"cut,omitempty"`
 }
