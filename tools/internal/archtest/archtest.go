@@ -57,7 +57,7 @@ var bannedImports = []struct {
 	{"net/http", onlyNetworked, []string{"tools/rpmlock/", "tools/rpmfetch/", "tools/internal/fetch/"}},
 	{"net", onlyNetworked, []string{"tools/rpmlock/", "tools/rpmfetch/", "tools/internal/fetch/"}},
 	// No action runs rpmfetch, and Bazel's credential helpers are programs.
-	{"os/exec", "actions run no programs", []string{"tools/bench/", "tools/imagetest/", "tools/determinism/", "tools/rpmfetch/"}},
+	{"os/exec", "actions run no programs", []string{"tools/bench/", "tools/imagetest/", "tools/determinism/", "tools/rpmfetch/", "tools/scanners/"}},
 	{"log", "errors are returned; cli prints them", nil},
 	{"log/slog", "errors are returned; cli prints them", nil},
 	{"math/rand", "results are deterministic", []string{"tools/bench/"}},
