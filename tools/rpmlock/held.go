@@ -112,7 +112,7 @@ func (c *command) rescue(ctx context.Context, h *hold, old *lockfile.Lock, arch 
 			for i := int(next.Add(1)) - 1; i < len(packages) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
 				r := repositoryOf(h.repos, packages[i].Repository)
 				found[i], errs[i] = c.rescueOne(ctx, packages[i], places(c, r, old, arch))
-				c.progress.say("looked for %d of %d packages that %s does not list any more", done.Add(1), len(packages), r.config.ID)
+				c.progress.say("rescue "+r.config.ID+" "+arch, "looked for %d of %d packages that %s does not list any more", done.Add(1), len(packages), r.config.ID)
 			}
 		})
 	}

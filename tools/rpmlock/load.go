@@ -59,8 +59,9 @@ func (c *command) load(ctx context.Context, m *lockfile.Manifest, arch string) (
 		wait.Go(func() {
 			if err := r.load(ctx, m, filepath.Dir(c.manifestPath)); err != nil {
 				errs[i] = fmt.Errorf("repository %s for %s: %w", r.config.ID, arch, err)
+				return
 			}
-			c.progress.say("read the metadata of %s for %s", r.config.ID, arch)
+			c.progress.say("metadata "+r.config.ID+" "+arch, "read the metadata of %s for %s", r.config.ID, arch)
 		})
 	}
 	wait.Wait()

@@ -12,7 +12,7 @@
 //	rpmlock verify    --manifest=F --lock=F [--full] [--arch=A]
 //	rpmlock export    --lock=F [--out=F]
 //
-// All take --cache=DIR and --mirror=URL. lock reads the repositories of the manifest, resolves its roots for every architecture, reads
+// All take --cache=DIR, --mirror=URL and --quiet. lock reads the repositories of the manifest, resolves its roots for every architecture, reads
 // and verifies the header of each package, and writes the lock; what an earlier lock holds stays. update moves to newer versions,
 // outdated says what that would bring and exits with 10 when something is due. rules/docs/locking.md tells the whole story.
 //
@@ -106,6 +106,7 @@ func parse(v *verb, args []string) (*command, error) {
 	fs.StringVar(&c.lockPath, "lock", "", "the lock, rpms.lock.json")
 	retries := fs.Int("retries", 3, "how often a server that is overloaded or breaks off is asked again")
 	fs.BoolVar(&c.allowOlder, "allow-older", false, "take repositories that are older than the lock or an earlier run has seen them")
+	quiet := fs.Bool("quiet", false, "show no progress")
 	mirrors := (*cli.Strings)(&c.mirrors)
 	fs.Var(mirrors, "mirror", "folder or URL in rpmfetch's layout mirror to look for packages that a repository has dropped; may be repeated")
 	c.ownFlags(fs, v)
@@ -113,6 +114,9 @@ func parse(v *verb, args []string) (*command, error) {
 	c.words, flags = v.split(args)
 	if err := cli.Parse(fs, flags, v.required...); err != nil {
 		return nil, err
+	}
+	if *quiet {
+		c.progress.out = nil
 	}
 	if err := c.checkWords(args); err != nil {
 		return nil, err
@@ -140,6 +144,7 @@ func parse(v *verb, args []string) (*command, error) {
 	}
 	c.client = &fetch.Client{
 		HTTP: httpClient, CacheDir: *cache, Root: filepath.Dir(c.lockPath), Retries: *retries, Pause: 500 * time.Millisecond,
+		Progress: c.progress.fetching,
 	}
 	return c, nil
 }

@@ -43,7 +43,7 @@ func (c *command) packages(ctx context.Context, m *lockfile.Manifest, sol *resol
 				if errs[i] != nil {
 					errs[i] = fmt.Errorf("repository %s for %s: package %s: %w", repo.config.ID, repo.arch, sol.Universe.NEVRA(sol.Packages[i]), errs[i])
 				}
-				c.progress.say("read the headers of %d of %d packages for %s", read.Add(1), len(out), repo.arch)
+				c.progress.say("headers "+repo.arch, "read the headers of %d of %d packages for %s", read.Add(1), len(out), repo.arch)
 			}
 		})
 	}

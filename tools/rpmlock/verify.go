@@ -68,7 +68,7 @@ func (c *command) verifyArch(ctx context.Context, l *lockfile.Lock, arch string)
 				if err := c.verifyPackage(ctx, p, urls[p.Repository]); err != nil {
 					errs[i] = fmt.Errorf("package %s: %w", p.NEVRA, err)
 				}
-				c.progress.say("verified %d of %d packages for %s", done.Add(1), len(packages), arch)
+				c.progress.say("verify "+arch, "verified %d of %d packages for %s", done.Add(1), len(packages), arch)
 			}
 		})
 	}

@@ -37,6 +37,9 @@ type Client struct {
 	Pause   time.Duration
 	// Stall is how long a connection may be silent.
 	Stall time.Duration
+	// Progress, if not nil, is told how many bytes of a file File has, while it fetches it; size is -1 when it is not known.
+	// It is called often, and concurrently.
+	Progress func(url string, got, size int64)
 	// busy has a mutex for each file of the cache that is being fetched, so that two repositories that share it fetch it once.
 	busy sync.Map
 	// Advise adds hints to errors of the network; nil means those for making locks.

@@ -111,6 +111,10 @@ func (c *Client) File(ctx context.Context, bases []string, location string, want
 				return marked{err, errLocal}
 			}
 		}
+		if c.Progress != nil {
+			part.advance = func(int64) { c.Progress(redacted(target), part.size, want.SizeBytes) }
+			part.advance(0)
+		}
 		return c.fill(ctx, target, part)
 	})
 	if err != nil || part == nil || file != nil {
