@@ -38,7 +38,7 @@ type image struct {
 // TestJudges composes whole distributions, unpacks them, and lets programs of others look for what rootcheck looks for.
 func TestJudges(t *testing.T) {
 	if testing.Short() {
-		t.Skip("extracts whole distributions")
+		t.Skip("-short: it extracts whole distributions; not checked: findings against the kernel, pwck, grpck, getcap and readelf")
 	}
 	if os.Getuid() != 0 {
 		t.Skip("not root; not checked: findings against the kernel, pwck, grpck, getcap and readelf")

@@ -79,7 +79,7 @@ func debrpmRelease(t *testing.T, what string) string {
 	case os.Geteuid() != 0:
 		t.Skipf("not root; not checked: %s", what)
 	case testing.Short():
-		t.Skip("extracts many libraries")
+		t.Skip("-short: it extracts many libraries; not checked: what ldconfig or curl of an image make of them")
 	}
 	return dir
 }

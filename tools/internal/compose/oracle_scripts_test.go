@@ -52,14 +52,7 @@ func TestScriptletsAgainstRPM_EL7(t *testing.T) {
 
 // TestScriptletsAgainstRPM_Debrpm does the same with packages made of Debian's.
 func TestScriptletsAgainstRPM_Debrpm(t *testing.T) {
-	dir := os.Getenv("SLIMRPM_DEBRPM")
-	if dir == "" {
-		t.Skip("no debrpm release (SLIMRPM_DEBRPM); not checked: scriptlets against rpm -i")
-	}
-	rpms, err := filepath.Glob(filepath.Join(dir, "repo", "x86_64", "Packages", "*.rpm"))
-	if err != nil || len(rpms) == 0 {
-		t.Fatalf("no packages in %s: %v", dir, err)
-	}
+	rpms := debrpmPackages(t, "scriptlets against rpm -i")
 	compareScripts(t, scriptSet{rpms, `"accounts":{},"policies":{` + keepAll + `},"ld_so_cache":true,"scriptlets":"error"`, scriptDifferences(differences{
 		"/etc/alternatives/which*": "rpm runs %post of debianutils before a shell is installed, because nothing requires one, and it fails",
 		"/usr/bin/which":           "likewise", "/usr/share/man/man1/which.1.gz": "likewise", "/usr/share/man/*/man1/which.1.gz": "likewise",
@@ -91,7 +84,7 @@ var scriptTime = regexp.MustCompile(` @\d+ `)
 
 func compareScripts(t *testing.T, set scriptSet) {
 	if testing.Short() {
-		t.Skip("extracts and installs a whole image")
+		t.Skip("-short: it extracts and installs a whole image; not checked: scriptlets against rpm -i")
 	}
 	needRPM(t)
 	packages := unpackAll(t, set.rpms)

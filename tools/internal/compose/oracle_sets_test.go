@@ -60,24 +60,31 @@ func TestAgainstRPM_EL7(t *testing.T) {
 
 // TestAgainstRPM_Debrpm does the same with packages made of Debian's.
 func TestAgainstRPM_Debrpm(t *testing.T) {
-	dir := os.Getenv("SLIMRPM_DEBRPM")
-	if dir == "" {
-		t.Skip("no debrpm release (SLIMRPM_DEBRPM); not checked: a whole image against rpm -i")
-	}
-	rpms, err := filepath.Glob(filepath.Join(dir, "repo", "x86_64", "Packages", "*.rpm"))
-	if err != nil || len(rpms) == 0 {
-		t.Fatalf("no packages in %s: %v", dir, err)
-	}
+	rpms := debrpmPackages(t, "a whole image against rpm -i")
 	compareSet(t, rpms, []rpmMode{rpmModes[0], rpmModes[3]}, [][]string{{"base-passwd"}, {"base-files"}}, differences{
 		"state:/etc/passwd": "a ghost of base-passwd, which the image fills", "state:/etc/group": "likewise",
 		"/etc/machine-id": "empty where there is systemd, as its scriptlet would leave it; rpm runs none here",
 	})
 }
 
+// debrpmPackages returns the x86_64 packages of the prepared release; without one the test is skipped, and says what it did not check.
+func debrpmPackages(t *testing.T, unchecked string) []string {
+	t.Helper()
+	dir := os.Getenv("SLIMRPM_DEBRPM")
+	if dir == "" {
+		t.Skipf("no debrpm release (SLIMRPM_DEBRPM); not checked: %s", unchecked)
+	}
+	rpms, err := filepath.Glob(filepath.Join(dir, "repo", "x86_64", "Packages", "*.rpm"))
+	if err != nil || len(rpms) == 0 {
+		t.Fatalf("no packages in %s: %v", dir, err)
+	}
+	return rpms
+}
+
 // compareSet composes the packages and lets rpm install them, the names of first in transactions of their own.
 func compareSet(t *testing.T, rpms []string, modes []rpmMode, first [][]string, known differences) {
 	if testing.Short() {
-		t.Skip("extracts and installs a whole image")
+		t.Skip("-short: it extracts and installs a whole image; not checked: a whole image against rpm -i")
 	}
 	needRPM(t)
 	packages, transactions := unpackAll(t, rpms), make([][]string, len(first)+1)
