@@ -93,7 +93,7 @@ func TestApply(t *testing.T) {
 	if u := db.User("web"); u.UID != 48 || u.GID != 48 {
 		t.Errorf("a user takes the number of its own group: %+v", u)
 	}
-	if u := db.User("db"); u.UID != u.GID || u.UID != idOf("db") {
+	if u := db.User("db"); u.UID != u.GID || u.UID != idOf("db", systemIDs) {
 		t.Errorf("a user without id: %+v", u)
 	}
 	if g := db.Group("mail"); !reflect.DeepEqual(g.Members, []string{"web"}) {
@@ -213,10 +213,10 @@ func TestIDsDoNotMove(t *testing.T) {
 	a, b := "", ""
 	for i, seen := 0, map[int]string{}; b == ""; i++ {
 		name := fmt.Sprintf("u%d", i)
-		if a = seen[idOf(name)]; a != "" {
+		if a = seen[idOf(name, systemIDs)]; a != "" {
 			b = name
 		}
-		seen[idOf(name)] = name
+		seen[idOf(name, systemIDs)] = name
 	}
 	ask := func(name string) Request { return Request{Kind: WantUser, Name: name, ID: -1} }
 	db := New()
@@ -248,7 +248,8 @@ func TestParseCommand(t *testing.T) {
 		{"adduser --system --uid 5 --group --home /x --no-create-home x", "x:x:5:5::/x:/usr/sbin/nologin"},
 		{"addgroup --system --gid 101 x", "x:x:101:"},
 		{"useradd -p secret -r x", "error: option -p is not covered"},
-		{"useradd x", "error: neither a system account nor an id"},
+		{"useradd x", fmt.Sprintf("x:x:%d:%d::/home/x:/sbin/nologin", idOf("x", peopleIDs), idOf("x", peopleIDs))},
+		{"groupadd wheel", fmt.Sprintf("wheel:x:%d:", idOf("wheel", peopleIDs))},
 		{"useradd -r", "error: 0 names"},
 		{"useradd -r -u", "error: option -u needs a value"},
 		{"useradd -r -u abc x", `error: id "abc"`},

@@ -171,10 +171,7 @@ func (c *command) requests(name string, operands []string) ([]Request, error) {
 		c.Name, c.Group = c.Group, c.Name
 		return []Request{c.Request}, nil
 	}
-	// Accounts for people get ids from 1000 on; nothing in a package asks for one.
-	if !c.system && c.ID < 0 {
-		return nil, fmt.Errorf("%s: neither a system account nor an id", c.Name)
-	}
+	c.Regular = !c.system
 	switch name {
 	case "groupadd", "addgroup":
 		c.Kind = WantGroup
@@ -182,6 +179,9 @@ func (c *command) requests(name string, operands []string) ([]Request, error) {
 		c.Kind = WantUser
 		if c.Group == "" && !c.group && c.system {
 			c.Group = "nogroup"
+		}
+		if c.Regular {
+			break
 		}
 		if c.Home == "" {
 			c.Home = "/nonexistent"
@@ -191,12 +191,12 @@ func (c *command) requests(name string, operands []string) ([]Request, error) {
 		}
 	case "useradd":
 		c.Kind = WantUser
-		if c.Home == "" {
-			c.Home = "/home/" + c.Name
-		}
 		if c.noGroup && c.Group == "" {
 			return nil, fmt.Errorf("%s: -N without -g depends on the host", c.Name)
 		}
+	}
+	if c.Kind == WantUser && c.Home == "" {
+		c.Home = "/home/" + c.Name
 	}
 	return []Request{c.Request}, nil
 }

@@ -8,12 +8,18 @@ import (
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
 )
 
-// Range of ids that are given to system accounts that ask for none. Fixed ids of distributions end at 200 (setup of Red Hat)
+// Ranges of ids that are given to accounts that ask for none. Fixed ids of distributions end at 200 (setup of Red Hat)
 // or 99 (base-passwd of Debian), and 999 is the last system id of both (login.defs).
-const (
-	firstFreeID = 300
-	lastFreeID  = 998
+// Accounts of people begin at 1000, and what distributions give to sub-ids, nobody and services beyond 60000 is left alone.
+var (
+	systemIDs = span{300, 998}
+	peopleIDs = span{1000, 59999}
 )
+
+// span is a range of numbers, both ends in it.
+type span struct{ first, last int }
+
+func (s span) size() int { return s.last - s.first + 1 }
 
 // IDs is the table in which a release keeps the numbers of accounts whose packages leave the number open. A number in it wins
 // over the one a package merely prefers, and must agree with one that a package insists on.
@@ -82,32 +88,40 @@ func (t *IDs) group(name string) int {
 }
 
 // idOf depends on nothing but the name.
-func idOf(name string) int {
+func idOf(name string, ids span) int {
 	h := fnv.New32a()
 	h.Write([]byte(name))
-	return firstFreeID + int(h.Sum32()%(lastFreeID-firstFreeID+1))
+	return ids.first + int(h.Sum32()%uint32(ids.size()))
 }
 
-// chooseID decides the number of an account whose package leaves it open or merely prefers one. taken returns who has a number,
-// or "". The number never depends on which other accounts there are: where that would be needed, somebody must decide.
-func (db *DB) chooseID(kind, name string, preferred, pinned int, taken func(int) string) (int, error) {
+// choice is what decides the number of an account.
+type choice struct {
+	kind, name        string
+	preferred, pinned int              // by the package and by the table; -1: none
+	ids               span             // for an account that names none
+	taken             func(int) string // who has a number, or ""
+}
+
+// chooseID decides the number of an account whose package leaves it open or merely prefers one. The number never depends on which
+// other accounts there are: where that would be needed, somebody must decide.
+func (db *DB) chooseID(c choice) (int, error) {
 	switch {
-	case pinned >= 0:
-		if who := taken(pinned); who != "" {
-			return 0, fmt.Errorf("id %d of %s is that of %s", pinned, db.IDs.Name, who)
+	case c.pinned >= 0:
+		if who := c.taken(c.pinned); who != "" {
+			return 0, fmt.Errorf("id %d of %s is that of %s", c.pinned, db.IDs.Name, who)
 		}
-		return pinned, nil
-	case preferred >= 0 && taken(preferred) == "":
-		return preferred, nil
+		return c.pinned, nil
+	case c.preferred >= 0 && c.taken(c.preferred) == "":
+		return c.preferred, nil
 	}
-	id := idOf(name)
+	id := idOf(c.name, c.ids)
 	if db.IDs != nil {
-		for taken(id) != "" || db.IDs.has(id) {
-			id = firstFreeID + (id-firstFreeID+1)%(lastFreeID-firstFreeID+1)
+		for c.taken(id) != "" || db.IDs.has(id) {
+			id = c.ids.first + (id-c.ids.first+1)%c.ids.size()
 		}
-		return 0, cli.Hint(fmt.Errorf("%s has no id for it", db.IDs.Name), "add this line to %s: %s %s %d", db.IDs.Name, kind[:1], name, id)
+		return 0, cli.Hint(fmt.Errorf("%s has no id for it", db.IDs.Name), "add this line to %s: %s %s %d", db.IDs.Name, c.kind[:1], c.name, id)
 	}
-	if who := taken(id); who != "" {
+	if who := c.taken(id); who != "" {
 		return 0, cli.Hint(fmt.Errorf("its id would be %d, which is that of %s, and an id must not depend on what else is in an image", id, who),
 			"give one of the two a fixed id: in the accounts attribute, or in a table of the release (account_ids)")
 	}

@@ -53,7 +53,8 @@ func normal(name string, data []byte) []string {
 	var out []string
 	for line := range strings.Lines(string(data)) {
 		v := strings.Split(strings.TrimSuffix(line, "\n"), ":")
-		if strings.HasSuffix(name, "shadow") && strings.Trim(v[1], "!*") == "" {
+		// "!unprovisioned" is how systemd 257 says that somebody may set one at the first start.
+		if strings.HasSuffix(name, "shadow") && strings.Trim(strings.TrimSuffix(v[1], "unprovisioned"), "!*") == "" {
 			v[1] = "!"
 		}
 		if name == "shadow" {

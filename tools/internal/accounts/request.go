@@ -30,6 +30,16 @@ type Request struct {
 	Shift bool
 	// Set (WantChange): Groups are all groups of the user, not further ones.
 	Set bool
+	// Regular is an account of a person or an ordinary program: one that asks for no ID gets one from 1000 on.
+	Regular bool
+}
+
+// ids is the range for an account that asks for no number.
+func (r Request) ids() span {
+	if r.Regular {
+		return peopleIDs
+	}
+	return systemIDs
 }
 
 // Apply fulfils requests in two passes, groups before users before memberships, so that the order of packages does not
@@ -67,7 +77,7 @@ func (r Request) subject() string {
 func (db *DB) apply(r Request) error {
 	switch r.Kind {
 	case WantGroup:
-		return db.addGroup(r.Name, r.ID, r.Shift)
+		return db.addGroup(r.Name, r.ID, r.Shift, r.ids())
 	case WantMember:
 		return db.AddMember(r.Group, r.Name)
 	case WantChange:
@@ -92,7 +102,7 @@ func (db *DB) apply(r Request) error {
 	return nil
 }
 
-func (db *DB) addGroup(name string, id int, shift bool) error {
+func (db *DB) addGroup(name string, id int, shift bool, ids span) error {
 	if db.Group(name) != nil {
 		return nil
 	}
@@ -111,7 +121,7 @@ func (db *DB) addGroup(name string, id int, shift bool) error {
 	if id < 0 && pinned < 0 {
 		taken = func(id int) string { return db.ownerOfID(id, name) }
 	}
-	id, err := db.chooseID("group", name, id, pinned, taken)
+	id, err := db.chooseID(choice{"group", name, id, pinned, ids, taken})
 	if err != nil {
 		return err
 	}
@@ -141,7 +151,7 @@ func (db *DB) addUser(r Request) error {
 		if pinned < 0 && (id < 0 || r.Group == "") {
 			taken = func(id int) string { return db.ownerOfID(id, r.Name) }
 		}
-		if id, err = db.chooseID("user", r.Name, id, pinned, taken); err != nil {
+		if id, err = db.chooseID(choice{"user", r.Name, id, pinned, r.ids(), taken}); err != nil {
 			return err
 		}
 	}
@@ -160,7 +170,7 @@ func (db *DB) primaryGroup(r Request) (int, error) {
 	if r.Group == "" {
 		if db.Group(r.Name) == nil {
 			// A user with a number of its own wants its group to have it too, where it is free.
-			if err := db.addGroup(r.Name, r.ID, true); err != nil {
+			if err := db.addGroup(r.Name, r.ID, true, r.ids()); err != nil {
 				return 0, err
 			}
 		}

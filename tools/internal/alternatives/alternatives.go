@@ -82,6 +82,9 @@ func (g *Group) Apply(layout string, op *Operation) error {
 	switch op.Kind {
 	case OpInstall:
 		first := len(g.Choices) == 0
+		if layout == Dpkg {
+			g.rename(op.Install)
+		}
 		if err := g.Install(op.Install); err != nil {
 			return err
 		}
@@ -107,6 +110,21 @@ func (g *Group) Apply(layout string, op *Operation) error {
 		return fmt.Errorf("alternative %s: operation %q", op.Name, op.Kind)
 	}
 	return nil
+}
+
+// rename gives the group and its slaves the links of a new choice, as Debian's program does; chkconfig's refuses them.
+func (g *Group) rename(in Install) {
+	if g.Link != "" {
+		g.Link = in.Link
+	}
+	g.Slaves = slices.Clone(g.Slaves)
+	for i := range g.Slaves {
+		for _, s := range in.SlaveLinks {
+			if g.Slaves[i].Name == s.Name {
+				g.Slaves[i].Link = s.Link
+			}
+		}
+	}
 }
 
 // dropUnusedSlaves takes out slaves that no choice has any more.

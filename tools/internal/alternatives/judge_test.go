@@ -21,7 +21,7 @@ func debian(t *testing.T) string {
 	if err != nil {
 		t.Skip("no update-alternatives on this machine; not checked: the layout of Debian")
 	}
-	if out, err := exec.Command(real, "--version").Output(); err != nil || !strings.Contains(string(out), "Debian") {
+	if out, err := exec.Command(real, "--version").Output(); err != nil || !strings.Contains(string(out), "update-alternatives version") {
 		t.Skip("update-alternatives of this machine is not Debian's; not checked: its layout")
 	}
 	return real
@@ -224,5 +224,57 @@ func compareState(t *testing.T, layout string, g *Group, root string) {
 	slices.Sort(theirs)
 	if !slices.Equal(ours, theirs) {
 		t.Errorf("links: ours\n%s\ntheirs\n%s", strings.Join(ours, "\n"), strings.Join(theirs, "\n"))
+	}
+}
+
+// TestRename gives a group and a slave other links: Debian's program moves them.
+func TestRename(t *testing.T) {
+	real := debian(t)
+	root := t.TempDir()
+	at := func(p string) string { return filepath.Join(root, p) }
+	for _, dir := range []string{"admin", "alt", "bin"} {
+		if err := os.MkdirAll(at(dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"bin/a", "bin/b", "bin/as", "bin/bs"} {
+		if err := os.WriteFile(at(name), nil, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g := &Group{}
+	for _, line := range []string{
+		"--install ROOT/bin/tool tool ROOT/bin/a 10 --slave ROOT/bin/save save ROOT/bin/as",
+		"--install ROOT/bin/renamed tool ROOT/bin/b 20 --slave ROOT/bin/resaved save ROOT/bin/bs",
+	} {
+		words := strings.Fields(strings.ReplaceAll(line, "ROOT", root))
+		out, err := exec.Command(real, append([]string{"--altdir", at("alt"), "--admindir", at("admin"), "--log", at("log")}, words...)...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("update-alternatives: %v\n%s", err, out)
+		}
+		op, err := ParseCommand(append([]string{"update-alternatives"}, words...))
+		if err == nil {
+			err = g.Apply(Dpkg, op)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	ours, err := g.Encode(Dpkg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := os.ReadFile(at("admin/tool"))
+	if err != nil || string(ours) != string(theirs) {
+		t.Errorf("state: %v, ours\n%s\ntheirs\n%s", err, ours, theirs)
+	}
+	for name, want := range map[string]bool{"bin/tool": false, "bin/save": false, "bin/renamed": true, "bin/resaved": true} {
+		if _, err := os.Lstat(at(name)); (err == nil) != want {
+			t.Errorf("update-alternatives: %s: %v", name, err)
+		}
+	}
+	err = (&Group{Name: "tool", Link: "/bin/tool"}).Apply(Chkconfig, &Operation{Kind: OpInstall, Name: "tool", Install: Install{Name: "tool", Link: "/bin/other", Choice: Choice{Path: "/bin/b"}}})
+	if err == nil || !strings.Contains(err.Error(), "registered as /bin/tool") {
+		t.Errorf("chkconfig: got %v", err)
 	}
 }

@@ -44,13 +44,17 @@ func (c *composer) changeAlternative(name string, change func(string, map[string
 		return err
 	}
 	var before []alternatives.SlaveLink
+	link := ""
 	if g := groups[name]; g != nil {
-		before = slices.Clone(g.Slaves)
+		before, link = slices.Clone(g.Slaves), g.Link
 	}
 	if err := change(layout, groups); err != nil {
 		return err
 	}
 	if g := groups[name]; g != nil {
+		if link != "" && link != g.Link {
+			before = append(before, alternatives.SlaveLink{Name: name, Link: link})
+		}
 		return c.writeAlternative(layout, g, append(before, g.Slaves...))
 	}
 	return nil

@@ -102,6 +102,22 @@ func askUpdateAlternatives(t *testing.T, b *built) {
 	}
 }
 
+// TestRenamedAlternative: Debian's program moves the links of a group that is installed under another name.
+func TestRenamedAlternative(t *testing.T) {
+	b := image{spec: `"accounts":{},"policies":{},"alternatives_layout":"dpkg"`, pkgs: []rpmtest.Package{{Name: "tools", Files: []rpmtest.File{
+		{Path: "/usr/bin/a", Data: "a"}, {Path: "/usr/bin/b", Data: "b"}}, Scriptlets: []rpmtest.Scriptlet{{Kind: "post", Body: "update-alternatives --install /usr/bin/tool tool /usr/bin/a 10\n" +
+		"update-alternatives --install /usr/bin/renamed tool /usr/bin/b 5\n"}}}}}.build(t)
+	b.entry(t, "/usr/bin/renamed")
+	for _, e := range b.Tree.Entries {
+		if e.Path == "/usr/bin/tool" {
+			t.Error("the old link is left over")
+		}
+	}
+	if link := b.entry(t, "/etc/alternatives/tool").Link; link != "/usr/bin/a" {
+		t.Errorf("the choice is %s", link)
+	}
+}
+
 func TestAlternativeErrors(t *testing.T) {
 	tools := rpmtest.Package{Name: "tools", Files: []rpmtest.File{{Path: "/usr/bin/a", Data: "a"}}, Scriptlets: []rpmtest.Scriptlet{
 		{Kind: "post", Body: "update-alternatives --install /usr/bin/tool tool /usr/bin/a 10\n"}}}

@@ -133,13 +133,15 @@ func TestIconvconfig(t *testing.T) {
 
 // TestIconv lets the iconv of this machine convert by our cache, which is laid over the real one.
 func TestIconv(t *testing.T) {
-	for _, program := range []string{"bwrap", "iconv"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("no %s on this machine; not checked: that glibc reads the cache", program)
-		}
+	if _, err := exec.LookPath("iconv"); err != nil {
+		t.Skip("no iconv on this machine; not checked: that glibc reads the cache")
 	}
-	if out, err := exec.Command("bwrap", "--dev-bind", "/", "/", "true").CombinedOutput(); err != nil {
-		t.Skipf("bwrap does not run here (%v: %s); not checked: that glibc reads the cache", err, out)
+	// A mount namespace of the program's own.
+	over := func(mine, real string, args ...string) *exec.Cmd {
+		return exec.Command("unshare", append([]string{"--map-root-user", "--mount", "sh", "-c", `mount --bind "$0" "$1" && shift && exec "$@"`, mine, real}, args...)...)
+	}
+	if out, err := over(t.TempDir(), t.TempDir(), "true").CombinedOutput(); err != nil {
+		t.Skipf("nothing can be mounted here (%v: %s); not checked: that glibc reads the cache", err, out)
 	}
 	found, _ := filepath.Glob("/usr/lib/*/gconv/" + FileName)
 	if len(found) != 1 {
@@ -162,7 +164,7 @@ func TestIconv(t *testing.T) {
 		t.Fatal(err)
 	}
 	run := func(cache, from, to, text string) (string, error) {
-		cmd := exec.Command("bwrap", "--dev-bind", "/", "/", "--bind", cache, found[0], "iconv", "-f", from, "-t", to)
+		cmd := over(cache, found[0], "iconv", "-f", from, "-t", to)
 		cmd.Stdin = strings.NewReader(text)
 		out, err := cmd.Output()
 		return string(out), err

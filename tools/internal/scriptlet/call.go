@@ -215,20 +215,23 @@ var systemDirs = map[string]bool{"/bin": true, "/sbin": true, "/usr/bin": true, 
 func (s *shell) program(args []string) int {
 	name := args[0]
 	base := path.Base(name)
-	if !strings.Contains(name, "/") || systemDirs[path.Dir(path.Clean(abs(s.dir, name)))] {
+	p := s.lookup(name)
+	if p == "" && optional[base] {
+		s.m.note("%s is not in the image", base)
+		s.errorf("%s: command not found", name)
+		return 127
+	}
+	if !strings.Contains(name, "/") || isSystemDir(path.Dir(path.Clean(abs(s.dir, name)))) {
 		if f, ok := commands[base]; ok {
 			c := s.prepare(args)
 			c.name = base
 			return f(c)
 		}
 	}
-	p := s.lookup(name)
+	if why := refused[base]; why != "" {
+		s.m.stop("%s", why)
+	}
 	if p == "" {
-		if optional[base] {
-			s.m.note("%s is not in the image", base)
-			s.errorf("%s: command not found", name)
-			return 127
-		}
 		if strings.Contains(name, "/") {
 			s.m.stop("the image has no such program, and it is not one of those that are built in")
 		}
@@ -236,6 +239,9 @@ func (s *shell) program(args []string) int {
 	}
 	return s.scriptFile(p, args)
 }
+
+// isSystemDir reports whether programs of a directory are the ones that their names say: also those of Java, which brings its own.
+func isSystemDir(dir string) bool { return systemDirs[dir] || strings.HasPrefix(dir, "/usr/lib/jvm/") }
 
 // lookup finds a program in the tree.
 func (s *shell) lookup(name string) string {

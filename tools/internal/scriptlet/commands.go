@@ -32,7 +32,12 @@ func init() {
 		"build-locale-archive": leftAsShipped, "glibc_post_upgrade": glibcPostUpgrade, "glibc_post_upgrade.x86_64": glibcPostUpgrade,
 		"glibc_post_upgrade.aarch64": glibcPostUpgrade, "chkconfig": chkconfig, "selinuxenabled": selinuxOff, "sestatus": selinuxOff,
 		"getenforce": getenforce, "deb-systemd-helper": systemctlLater, "sln": sln, "rpm": rpmEval,
-		"gio-querymodules": gioModules, "gio-querymodules-64": gioModules,
+		"mkfontdir": coreFonts, "mkfontscale": coreFonts, "xorg-x11-fonts-update-dirs": coreFonts, "hardlink": hardlink,
+		"libgcc_post_upgrade": ldconfig, "tzdata-update": tzdataUpdate, "rpmdb": rpmDatabase, "curl": noNetwork, "wget": noNetwork,
+		"pwconv": shadowsAgree, "grpconv": shadowsAgree,
+	}
+	for name := range caches {
+		commands[name] = cacheOnly
 	}
 	for _, name := range noEffect {
 		commands[name] = nothing
@@ -50,7 +55,7 @@ var noEffect = []string{"restorecon", "fixfiles", "semodule", "semanage", "setse
 // an image without the program needs no index.
 var optional = map[string]bool{"update-desktop-database": true, "gtk-update-icon-cache": true, "update-mime-database": true,
 	"xmlcatalog": true, "install-catalog": true, "scrollkeeper-update": true, "mkfontdir": true, "mkfontscale": true, "fc-cache": true,
-	"glib-compile-schemas": true, "texhash": true, "mktexlsr": true, "gconftool-2": true,
+	"glib-compile-schemas": true, "update-icon-caches": true, "gtk4-update-icon-cache": true, "texhash": true, "mktexlsr": true, "gconftool-2": true,
 	"newaliases": true, "mandb": true, "systemd-sysv-convert": true, "gtk-query-immodules-2.0-64": true, "gtk-query-immodules-3.0-64": true,
 	"ibus-table-createdb": true, "authselect": true}
 

@@ -73,6 +73,33 @@ var commandCases = []struct {
 	{"sourced files and scripts of the image", false, []string{"/etc/conf: A=1\nB=\"two words\"\n", "/usr/bin/helper: #!/bin/sh\necho helper $1 $X\nexit 3\n"},
 		`. /etc/conf; X=env helper "$B" > /o.txt; echo $? $A >> /o.txt`, `
 /o.txt file 0644 0:0 "helper two words env\n3 1\n"`},
+	{"services of SysV", false, []string{"/sbin/chkconfig: x", "/etc/rc.d/init.d/", "/etc/rc.d/rc3.d/", "/etc/rc.d/init.d/a: #!/bin/sh\n# chkconfig: 35 85 15\n# description: a\n",
+		"/etc/rc.d/init.d/b: #!/bin/sh\n# chkconfig: - 20 80\n", "/etc/rc.d/init.d/c: #!/bin/sh\n### BEGIN INIT INFO\n# Default-Start: 2 3\n# Required-Start: $local_fs a\n### END INIT INFO\n",
+		"/etc/rc.d/init.d/d: #!/bin/sh\n"}, `chkconfig --add a; chkconfig --add b; chkconfig --add c; chkconfig b on; chkconfig --level 35 a off; chkconfig --add d || echo $? > /o.txt; chkconfig --del a; chkconfig --add a`, `
+/etc/rc.d/rc0.d/K15a symlink 0777 0:0 -> ../init.d/a
+/etc/rc.d/rc0.d/K80b symlink 0777 0:0 -> ../init.d/b
+/etc/rc.d/rc1.d/K15a symlink 0777 0:0 -> ../init.d/a
+/etc/rc.d/rc3.d/S20b symlink 0777 0:0 -> ../init.d/b
+/etc/rc.d/rc3.d/S85a symlink 0777 0:0 -> ../init.d/a
+/etc/rc.d/rc3.d/S86c symlink 0777 0:0 -> ../init.d/c
+/etc/rc.d/rc4.d/K15a symlink 0777 0:0 -> ../init.d/a
+/etc/rc.d/rc4.d/S20b symlink 0777 0:0 -> ../init.d/b
+/o.txt file 0644 0:0 "1\n"
+!/etc/rc.d/rc3.d/K15a
+!/etc/rc.d/rc3.d/K80b`},
+	{"links in place of copies", false, []string{"/usr/", "/usr/f/", "/usr/f/d/", "/usr/f/d/x: x", "/var/"}, `cp -as /usr/f /var; hardlink -c /usr/f/d/x /usr/y; cp /usr/f/d/x /usr/z; hardlink -c /usr/f/d/x /usr/z`, `
+/usr/z file 0755 0:0 = /usr/f/d/x
+/var/f/d/x symlink 0777 0:0 -> /usr/f/d/x`},
+	{"people", false, []string{"/etc/login.defs: CREATE_HOME\tyes\n", "/etc/default/useradd: SHELL=/bin/sh\n", "/bin/sh: x", "/home/", "/etc/skel/", "/etc/skel/.profile: x"},
+		`groupadd wheel; useradd -u 1234 jo; useradd -M -u 1235 ann; getent passwd jo ann > /o.txt`, `
+/home/jo dir 0700 1234:1234
+/home/jo/.profile file 0755 1234:1234 "x"
+/o.txt file 0644 0:0 "jo:x:1234:1234::/home/jo:/bin/sh\nann:x:1235:1235::/home/ann:/bin/sh\n"
+!/home/ann`},
+	{"caches that nobody needs", false, []string{"/usr/bin/fc-cache: x", "/usr/lib/jvm/jre/bin/java: x", "/usr/bin/mkfontdir: x"},
+		`fc-cache -f && /usr/lib/jvm/jre/bin/java -Xshare:dump && mkfontdir /usr/share/fonts/x && gio-querymodules /usr/lib/gio/modules && echo $? > /o.txt
+gtk-update-icon-cache /usr/share/icons/x || echo $? >> /o.txt`, `
+/o.txt file 0644 0:0 "0\n127\n"`},
 	{"rpm's posix module", true, []string{"/usr/", "/f: x"}, `
 posix.mkdir("/d") posix.symlink("usr", "/lib") posix.chmod("/f", "rw-r-----") posix.chown("/f", 3, 4)
 local st = posix.stat("/lib") local o = io.open("/o.txt", "w")
@@ -119,5 +146,30 @@ func TestCommands(t *testing.T) {
 			}
 			checkTree(t, w)
 		})
+	}
+}
+
+// TestRefused: what an image cannot have been built with is told with the reason, whether the image has the program or not.
+func TestRefused(t *testing.T) {
+	for _, c := range []struct{ script, want string }{
+		{`/usr/libexec/openldap/create-certdb.sh || :`, "no secret of its build"},
+		{`openssl genrsa 2048 > /key`, "at random"},
+		{`curl -f https://example.org/x`, "no network"},
+		{`make -C /usr/share/x`, "nothing is compiled"},
+		{`gdk-pixbuf-query-loaders-64 --update-cache`, "loading each module"},
+		{`mkfontdir /usr/share/fonts`, "/usr/bin/Xorg"},
+		{`fc-cache --version`, "which version"},
+		{`java -version`, "only -Xshare:dump"},
+		{`chkconfig --list`, "--list"},
+	} {
+		w := newWorld(t, "/usr/bin/Xorg: x", "/usr/bin/openssl: x", "/sbin/chkconfig: x", "/usr/bin/fc-cache: x", "/usr/bin/mkfontdir: x")
+		if o := w.sh(c.script); o.Status != StatusNotCovered || !strings.Contains(o.Err.Error(), c.want) {
+			t.Errorf("%s: %s %v, want %q", c.script, o.Status, o.Err, c.want)
+		}
+	}
+	w := newWorld(t, "/usr/bin/fc-cache: x")
+	w.FS.Get("/usr/bin/fc-cache").Owners = []string{"fontconfig-2:2.13.1-3.el8.x86_64"}
+	if o := w.sh(`fc-cache --version 2>&1 | grep -q 2.13.1 && curl -s http://169.254.169.254/x; echo $?`); o.Output != "7" {
+		t.Errorf("%v %q", o.Err, o.Output)
 	}
 }

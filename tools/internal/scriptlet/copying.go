@@ -58,21 +58,21 @@ func (c *call) targets(args []string, dir string, noDir bool) (from, to []string
 
 // copyOptions are those of cp(1).
 type copyOptions struct {
-	recursive, force, noDeref, mode, owner, links, update, noClobber, remove bool
+	recursive, force, noDeref, mode, owner, links, symbolic, update, noClobber, remove bool
 }
 
 func cp(c *call) int {
 	o, args := c.parse("afdprRPLTt:uvniblsHxz:Z", map[string]byte{"archive": 'a', "force": 'f', "recursive": 'r', "preserve": 'p',
 		"no-dereference": 'P', "dereference": 'L', "no-target-directory": 'T', "target-directory": 't', "update": 'u', "verbose": 'v',
 		"no-clobber": 'n', "remove-destination": 'z', "reflink": 'H', "sparse": 'H', "link": 'l', "symbolic-link": 's', "parents": 'b'})
-	for _, letter := range []byte("bsZ") {
+	for _, letter := range []byte("bZ") {
 		if o.has(letter) {
 			return c.option("-" + string(letter))
 		}
 	}
 	opts := copyOptions{recursive: o.has('r') || o.has('R') || o.has('a'), force: o.has('f') || o.has('z'), mode: o.has('p') || o.has('a'),
 		noDeref: o.has('P') || o.has('d') || o.has('a') || (o.has('r') || o.has('R')) && !o.has('L'), owner: o.has('p') || o.has('a'),
-		links: o.has('l'), update: o.has('u'), noClobber: o.has('n')}
+		links: o.has('l'), symbolic: o.has('s'), update: o.has('u'), noClobber: o.has('n')}
 	from, to, status := c.targets(args, o.value('t'), o.has('T'))
 	if status != 0 {
 		return status
@@ -112,7 +112,7 @@ func (c *call) copy(from, to string, o copyOptions, depth int) error {
 	case pkgindex.TypeDir:
 		return c.copyDir(src, dst, e, o, depth)
 	case pkgindex.TypeFile:
-		return c.copyFile(e, dst, to, old, o)
+		return c.copyFile(e, from, dst, to, old, o)
 	case pkgindex.TypeSymlink:
 		if old != nil {
 			if old.Type == pkgindex.TypeDir {
@@ -166,10 +166,16 @@ func (c *call) copyDir(src, dst string, e *rootfs.Entry, o copyOptions, depth in
 	return nil
 }
 
-func (c *call) copyFile(e *rootfs.Entry, dst, to string, old *rootfs.Entry, o copyOptions) error {
+func (c *call) copyFile(e *rootfs.Entry, from, dst, to string, old *rootfs.Entry, o copyOptions) error {
 	m := c.m
 	if o.links {
 		return m.link(e.Path, dst)
+	}
+	if o.symbolic {
+		if old != nil && o.force {
+			m.drop(dst)
+		}
+		return m.symlink(from, dst)
 	}
 	if old != nil && old.Type == pkgindex.TypeSymlink && m.stat(to) == nil {
 		return fmt.Errorf("not writing through dangling symlink '%s'", to)

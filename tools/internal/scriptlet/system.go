@@ -39,7 +39,7 @@ func caTrust(c *call) int {
 // caLegacy is a script of ca-certificates; this is what its default does where the script itself is not in the image.
 func caLegacy(c *call) int {
 	for _, p := range []string{"/usr/bin/ca-legacy", "/bin/ca-legacy"} {
-		if e := c.m.stat(p); e != nil && e.Type == pkgindex.TypeFile && e.ELF == nil {
+		if e := c.m.stat(p); e != nil && e.Type == pkgindex.TypeFile && e.ELF == nil && e.SizeBytes > 0 {
 			return c.s.scriptFile(p, append([]string{p}, c.args...))
 		}
 	}
@@ -74,19 +74,6 @@ func iconvconfig(c *call) int {
 func machineID(c *call) int {
 	c.m.note("systemd-machine-id-setup: an image has no machine id")
 	return 0
-}
-
-func chkconfig(c *call) int {
-	if e := c.m.stat("/sbin/chkconfig"); e == nil && c.m.stat("/usr/sbin/chkconfig") == nil {
-		c.m.note("chkconfig is not in the image")
-		return 127
-	}
-	for _, a := range c.args {
-		if a == "--del" {
-			return 0
-		}
-	}
-	return c.unknown("services of SysV are not known")
 }
 
 func getent(c *call) int {
@@ -280,11 +267,14 @@ func cryptoPolicies(c *call) int {
 // accountCommand is useradd, groupadd and their siblings, with the exit codes of shadow-utils.
 func accountCommand(c *call) int {
 	db, _ := c.accounts()
-	argv, home := []string{c.name}, false
+	argv, home, none := []string{c.name}, false, false
 	for _, a := range c.args {
 		switch {
 		case c.name == "useradd" && (a == "-m" || a == "--create-home"):
 			home = true
+		case a == "-M" || a == "--no-create-home":
+			none = true
+			argv = append(argv, a)
 		default:
 			argv = append(argv, a)
 		}
@@ -310,6 +300,12 @@ func accountCommand(c *call) int {
 		c.errorf("%s '%s' already exists", r.Kind, r.Name)
 		return 9
 	}
+	for i := range requests {
+		if r := &requests[i]; r.Kind == accounts.WantUser && r.Regular {
+			c.personDefaults(r)
+			home = home || !none && (c.name == "adduser" || c.setting("/etc/login.defs", "CREATE_HOME", " \t") == "yes")
+		}
+	}
 	if err := c.m.Request(requests); err != nil {
 		c.errorf("%v", err)
 		return 4
@@ -318,6 +314,32 @@ func accountCommand(c *call) int {
 		return c.makeHome(requests[len(requests)-1].Name)
 	}
 	return 0
+}
+
+// personDefaults fills in what useradd takes from its configuration for accounts of people.
+func (c *call) personDefaults(r *accounts.Request) {
+	shell := c.setting("/etc/default/useradd", "SHELL", "=")
+	if c.name == "adduser" {
+		shell = "/bin/bash"
+	}
+	if r.Shell == "" && shell != "" && c.m.exists(shell) {
+		r.Shell = shell
+	}
+}
+
+// setting returns a value of a configuration file of lines with key and value.
+func (c *call) setting(file, key, separators string) string {
+	data, err := c.m.read(file)
+	if err != nil {
+		return ""
+	}
+	value := ""
+	for _, line := range splitLines(data) {
+		if i := strings.IndexAny(line, separators); i > 0 && strings.TrimSpace(line[:i]) == key {
+			value = strings.TrimSpace(line[i+1:])
+		}
+	}
+	return value
 }
 
 func (c *call) makeHome(name string) int {
@@ -369,18 +391,5 @@ func rpmEval(c *call) int {
 		return c.unknown("%v", err)
 	}
 	fmt.Fprintln(c.out, v)
-	return 0
-}
-
-// gioModules writes no cache where there are no modules, as the program itself.
-func gioModules(c *call) int {
-	for _, dir := range c.args {
-		list, _ := c.m.readDir(c.path(dir))
-		for _, e := range list {
-			if strings.HasSuffix(e.Path, ".so") {
-				return c.unknown("the cache of modules of GIO cannot be made")
-			}
-		}
-	}
 	return 0
 }
