@@ -27,27 +27,6 @@ _PLATFORMS = {
 
 DEFAULT_RELEASE = "debrpm"
 
-# Every folder of //variants that holds a variant.
-VARIANTS = [
-    "base",
-    "compiler-base",
-    "compiler-gcc",
-    "csi",
-    "csi-ebs",
-    "docker-client",
-    "git",
-    "glibc",
-    "haproxy",
-    "iptables",
-    "java",
-    "kind",
-    "nginx",
-    "nodejs",
-    "nonroot",
-    "nsenter",
-    "python",
-]
-
 # Tags of the targets that follow the flag //variants:release.
 VARIANT_TAGS = [] if _RELEASES[DEFAULT_RELEASE].locked else ["manual"]
 
@@ -126,7 +105,7 @@ def variant(
                 ", ".join(sorted(_RELEASE_DEFAULTS)),
             ))
         for package in _named(data):
-            if _RELEASES[release].locked and package not in _RELEASES[release].packages:
+            if package not in _RELEASES[release].packages:
                 fail("variant %s: release %s has no package %s; add it to install in variants/releases/%s/rpms.yaml and make the lock again" % (name, release, package, release))
         release_user = data.get("user") or user
         tags = [] if _RELEASES[release].locked else ["manual"]
@@ -190,13 +169,11 @@ def variant(
 def _rootfs(*, name, release, data, base, accounts, dirs, files, ca_trust, ld_so_cache, no_shell):
     contents = []
 
-    # Without a lock only packages that the manifest names have targets, which fail with the command that makes the lock.
-    known = _RELEASES[release].packages
     if data["packages"]:
         contents.append(release + "_rpms")
         rpm_package(
             name = release + "_rpms",
-            rpms = ["@%s//%s" % (release, package) for package in data["packages"] if package in known],
+            rpms = ["@%s//%s" % (release, package) for package in data["packages"]],
             tags = ["manual"],
             deps = "elf",
         )
@@ -204,21 +181,20 @@ def _rootfs(*, name, release, data, base, accounts, dirs, files, ca_trust, ld_so
         contents.append(release + "_required_rpms")
         rpm_package(
             name = release + "_required_rpms",
-            exclude = ["@%s//%s" % (release, package) for package in data["exclude"] if package in known],
-            rpms = ["@%s//%s" % (release, package) for package in data["requires"] if package in known],
+            exclude = ["@%s//%s" % (release, package) for package in data["exclude"]],
+            rpms = ["@%s//%s" % (release, package) for package in data["requires"]],
             tags = ["manual"],
             deps = "requires",
         )
     for package, paths in data["binaries"].items():
-        if package in known:
-            target = "%s_%s_binaries" % (release, package)
-            contents.append(target)
-            rpm_binary(
-                name = target,
-                binaries = paths,
-                rpm = "@%s//%s" % (release, package),
-                tags = ["manual"],
-            )
+        target = "%s_%s_binaries" % (release, package)
+        contents.append(target)
+        rpm_binary(
+            name = target,
+            binaries = paths,
+            rpm = "@%s//%s" % (release, package),
+            tags = ["manual"],
+        )
     rpm_rootfs(
         name = name,
         account_ids = "//variants/releases/%s:accounts.conf" % release,
