@@ -1,5 +1,6 @@
 """Public rules, macros and providers of rules_slimrpm."""
 
+load("//rules/private:image_content.bzl", _image_content = "image_content")
 load("//rules/private:rpm_base_image.bzl", _rpm_base_image = "rpm_base_image")
 load("//rules/private:rpm_binary.bzl", _rpm_binary = "rpm_binary")
 load("//rules/private:rpm_image.bzl", _rpm_image = "rpm_image")
@@ -7,6 +8,7 @@ load("//rules/private:rpm_package.bzl", _rpm_package = "rpm_package")
 load("//rules/private:rpm_rootfs.bzl", _rpm_rootfs = "rpm_rootfs")
 load(
     "//rules/providers:providers.bzl",
+    _ContentInfo = "ContentInfo",
     _RootfsInfo = "RootfsInfo",
     _RpmClosureInfo = "RpmClosureInfo",
     _RpmInfo = "RpmInfo",
@@ -23,9 +25,11 @@ rpm_package = _rpm_package
 rpm_rootfs = _rpm_rootfs
 
 # Macros
+image_content = _image_content
 rpm_image = _rpm_image
 
 # Providers
+ContentInfo = _ContentInfo
 RootfsInfo = _RootfsInfo
 RpmClosureInfo = _RpmClosureInfo
 RpmInfo = _RpmInfo

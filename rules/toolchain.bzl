@@ -6,6 +6,7 @@ TOOLCHAIN_TYPE = Label("//rules:toolchain_type")
 
 _TOOLS = {
     "basetree": "Reads an image of others.",
+    "content": "Reads what is no RPM package.",
     "elfresolve": "Resolves a request to packages and files.",
     "explain": "Says why something is in an image; only `bazel run` runs it.",
     "layergzip": "Compresses one layer.",

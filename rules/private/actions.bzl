@@ -21,7 +21,7 @@ def show_label(label):
     text = str(label)
     return text.removeprefix("@@") if text.startswith("@@//") else text
 
-def build_rootfs(ctx, *, arch, release, requests, candidates, base, spec, inputs, provided = [], check = None):
+def build_rootfs(ctx, *, arch, release, requests, candidates, base, spec, inputs, contents = [], provided = [], check = None):
     """Declares the actions that make one layer.
 
     Args:
@@ -33,6 +33,7 @@ def build_rootfs(ctx, *, arch, release, requests, candidates, base, spec, inputs
       base: RootfsInfo of the root filesystem to build on, or None.
       spec: dict, the fields of compose.Spec that the caller decides.
       inputs: list of File, what spec names.
+      contents: list of ContentInfo, what is no package.
       provided: list of RpmInfo, packages that are registered but not shipped.
       check: dict, the fields of check.Spec that the caller decides, or None: the tree is not checked.
 
@@ -72,6 +73,10 @@ def build_rootfs(ctx, *, arch, release, requests, candidates, base, spec, inputs
         if base.foreign:
             args.add(base.foreign.headers, format = "--base-foreign=%s")
             direct.append(base.foreign.headers)
+    for content in contents:
+        args.add(content.index, format = "--content=%s")
+        args.add(content.payload, format = "--content-payload=%s")
+        direct.extend([content.index, content.payload])
     for rpm in provided:
         args.add(rpm.index, format = "--provided-index=%s")
         args.add(rpm.header, format = "--provided-header=%s")

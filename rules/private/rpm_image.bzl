@@ -54,7 +54,7 @@ def rpm_image(
     Args:
       name: name of the index.
       rootfs: an rpm_rootfs. Either this, or `contents` and `base`.
-      contents: rpm_binary and rpm_package targets, for a root filesystem that needs no more than them.
+      contents: rpm_binary, rpm_package and image_content targets, for a root filesystem that needs no more than them.
       base: an rpm_rootfs or rpm_base_image to build on, with `contents`.
       base_image: OCI layout that the root filesystem stands on, if it is built on an rpm_base_image: the `image` of that one. Its layers stay as
         they are, and so does its configuration where the attributes here say nothing.

@@ -1,7 +1,7 @@
 """Declares rpm_rootfs: a macro that encodes nested data for one rule."""
 
 load("//rules:toolchain.bzl", "TOOLCHAIN_TYPE")
-load("//rules/providers:providers.bzl", "RootfsInfo", "RpmClosureInfo", "RpmInfo", "RpmRequestInfo")
+load("//rules/providers:providers.bzl", "ContentInfo", "RootfsInfo", "RpmClosureInfo", "RpmInfo", "RpmRequestInfo")
 load(":actions.bzl", "build_rootfs", "check_rootfs", "show_label")
 load(":architectures.bzl", "ARCHITECTURE_ATTRS", "target_architecture")
 load(":checks.bzl", "read_check")
@@ -13,14 +13,15 @@ visibility("//rules/...")
 
 def _rpm_rootfs_impl(ctx):
     base = ctx.attr.base[RootfsInfo] if ctx.attr.base else None
-    requests = [target[RpmRequestInfo] for target in ctx.attr.contents]
+    requests = [target[RpmRequestInfo] for target in ctx.attr.contents if RpmRequestInfo in target]
     if not base and not requests:
-        fail("%s: both contents and base are empty; one of them must say which release this is" % show_label(ctx.label))
+        fail("%s: neither contents nor base has packages; one of them must say which release this is" % show_label(ctx.label))
     if base and not base.release and not requests:
         fail("%s: base %s is an image of others, so contents must say which release this is" % (show_label(ctx.label), show_label(ctx.attr.base.label)))
     release = base.release if base and base.release else requests[0].release
     for target in ctx.attr.contents:
-        check_same_release(ctx, release, target[RpmRequestInfo].release, target.label)
+        if RpmRequestInfo in target:
+            check_same_release(ctx, release, target[RpmRequestInfo].release, target.label)
     if not release.graph:
         fail("%s: release %s has no packages for the target platform\nhint: choose a platform of the lock %s, such as --platforms=@rules_slimrpm//rules/platforms:linux_amd64, or add its architecture to the manifest and run: %s" % (
             show_label(ctx.label),
@@ -62,6 +63,7 @@ def _rpm_rootfs_impl(ctx):
         ctx,
         arch = target_architecture(ctx),
         base = base,
+        contents = [target[ContentInfo] for target in ctx.attr.contents if ContentInfo in target],
         candidates = RpmClosureInfo(closures = [request.candidates for request in requests]),
         inputs = ctx.files.files + ctx.files.gpg_keys + ctx.files.ca_anchors + ctx.files.ca_distrust + ctx.files.account_ids + ctx.files.scriptlets_replace,
         provided = [target[RpmInfo] for target in ctx.attr.register_provided],
@@ -108,7 +110,7 @@ _rpm_rootfs = rule(
         "ca_anchors": attr.label_keyed_string_dict(doc = "PEM file -> name; empty: that of the file.", allow_files = True),
         "ca_distrust": attr.label_keyed_string_dict(doc = "PEM file -> name; empty: that of the file.", allow_files = True),
         "check": attr.string(doc = "JSON: fields of check.Spec, or null for no check.", mandatory = True),
-        "contents": attr.label_list(doc = "Requests.", providers = [RpmRequestInfo]),
+        "contents": attr.label_list(doc = "Requests, and what is no package.", providers = [[RpmRequestInfo], [ContentInfo]]),
         "files": attr.label_keyed_string_dict(doc = "File -> JSON of compose.File without source.", allow_files = True),
         "scriptlets_replace": attr.label_keyed_string_dict(doc = "Shell script -> JSON list of the scriptlets it stands for.", allow_files = True),
         "register_provided": attr.label_list(doc = "Packages.", providers = [RpmInfo]),
@@ -181,7 +183,7 @@ def rpm_rootfs(
 
     Args:
       name: name of the target.
-      contents: rpm_binary and rpm_package targets. Packages of the base are not shipped again.
+      contents: rpm_binary and rpm_package targets, and image_content of what is no package. Packages of the base are not shipped again.
       base: another rpm_rootfs, or an rpm_base_image, to build on.
       accounts: dict with `users` (list of dicts: name, uid, gid, gecos, home, shell), `groups` (list of dicts: name, gid, members) and
         `replace` (bool: drop the accounts that packages or the base bring in).

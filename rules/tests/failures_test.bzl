@@ -77,7 +77,7 @@ def failures_test_suite(name):
     def_test(_amd64_test, "relative", ["binaries has \"app\"; give the absolute path in the image, such as \"/usr/bin/app\""])
 
     rpm_rootfs(name = "empty", tags = ["manual"])
-    def_test(_amd64_test, "empty", ["//rules/tests:empty: both contents and base are empty"])
+    def_test(_amd64_test, "empty", ["//rules/tests:empty: neither contents nor base has packages"])
 
     rpm_base_image(name = "foreign", image = "closures_test.bzl", tags = ["manual"])
     def_test(_no_architecture_test, "foreign", ["//rules/tests:foreign: images can be read for the architectures aarch64, x86_64 only", "hint: pass --platforms="])

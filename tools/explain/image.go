@@ -93,6 +93,11 @@ func (im *image) owners(e *rootfs.Entry) (packages, made []string) {
 	return packages, made
 }
 
+// isContent reports whether the owner of an entry is content that is no package.
+func (im *image) isContent(owner string) bool {
+	return slices.ContainsFunc(im.tree.NonRPM, func(n rootfs.NonRPM) bool { return n.Label == owner })
+}
+
 // named lists the files with the name, in any directory.
 func (im *image) named(name string) []*rootfs.Entry {
 	var out []*rootfs.Entry

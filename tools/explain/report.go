@@ -17,7 +17,11 @@ import (
 // report prints the packages by size, what the image made itself, and what was left out and why.
 func (im *image) report(out io.Writer) {
 	total, made := im.sizes()
-	fmt.Fprintf(out, "%s: %s, %s bytes in %s\n\n", im.where(), plural(len(im.packages), "package"), count(total), plural(im.tree.Layers, "layer"))
+	holds := plural(len(im.packages), "package")
+	if n := len(im.tree.NonRPM); n > 0 {
+		holds += fmt.Sprintf(" and %s of other kinds", plural(n, "content"))
+	}
+	fmt.Fprintf(out, "%s: %s, %s bytes in %s\n\n", im.where(), holds, count(total), plural(im.tree.Layers, "layer"))
 	packages := slices.Clone(im.tree.Packages)
 	slices.SortStableFunc(packages, func(a, b rootfs.Package) int {
 		return cmp.Or(cmp.Compare(b.SizeBytes, a.SizeBytes), cmp.Compare(a.NEVRA, b.NEVRA))
@@ -31,6 +35,10 @@ func (im *image) report(out io.Writer) {
 			part = " (in part)"
 		}
 		fmt.Fprintf(table, "%s\t%d\t%d\t %s%s: %s\n", count(p.SizeBytes), files(p), p.Layer+1, p.NEVRA, part, im.firstNeed(p.Name))
+	}
+	for i := range im.tree.NonRPM {
+		n := &im.tree.NonRPM[i]
+		fmt.Fprintf(table, "%s\t%d\t%d\t %s: content %s, %s\n", count(n.SizeBytes), n.Files, n.Layer+1, n.PURL, n.Label, describeContent(n))
 	}
 	fmt.Fprintf(table, "%s\t\t\t made by the image itself\n", count(made))
 	table.Flush() // to a buffer
@@ -62,11 +70,26 @@ func (im *image) sizes() (total, made int64) {
 			continue
 		}
 		total += e.SizeBytes
-		if owners, _ := im.owners(e); len(owners) == 0 {
+		if owners, others := im.owners(e); len(owners) == 0 && !slices.ContainsFunc(others, im.isContent) {
 			made += e.SizeBytes
 		}
 	}
 	return total, made
+}
+
+// describeContent says what a content was built with, and how newer versions of it are found.
+func describeContent(n *rootfs.NonRPM) string {
+	var words []string
+	if len(n.BuiltWith) > 0 {
+		words = append(words, "built with "+strings.Join(n.BuiltWith, ", "))
+	}
+	updates := "updates: " + n.Updates["kind"]
+	for _, key := range []string{"module", "series", "url"} {
+		if n.Updates[key] != "" {
+			updates += " " + n.Updates[key]
+		}
+	}
+	return strings.Join(append(words, updates), "; ")
 }
 
 // files counts those of the package that are in the image, directories included.

@@ -89,6 +89,11 @@ func (im *image) whyFile(out io.Writer, e *rootfs.Entry, limit int) {
 	packages, made := im.owners(e)
 	fmt.Fprintf(out, "%s is in %s: %s\n", e.Path, im.where(), kind)
 	for _, owner := range made {
+		if i := slices.IndexFunc(im.tree.NonRPM, func(n rootfs.NonRPM) bool { return n.Label == owner }); i >= 0 {
+			n := &im.tree.NonRPM[i]
+			fmt.Fprintf(out, "  of content %s: %s (%s bytes), %s\n", n.Label, n.PURL, count(n.SizeBytes), describeContent(n))
+			continue
+		}
 		fmt.Fprintf(out, "  made by %s\n", owner)
 	}
 	for _, name := range packages {

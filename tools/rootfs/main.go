@@ -1,13 +1,14 @@
 // Command rootfs composes the root filesystem of an image and writes it as one layer.
 //
 //	rootfs --spec=F --selection=F [--index=F --payload=F --header=F ...] [--base-index=F --base-header=F ...] [--base-tree=F]
-//	       [--base-layer=F ...] [--base-foreign=F] [--provided-index=F --provided-header=F ...] --layer=OUT.tar --tree=OUT.json --report=OUT.json [--unused-inputs=OUT]
+//	       [--content=F --content-payload=F ...] [--base-layer=F ...] [--base-foreign=F] [--provided-index=F --provided-header=F ...] --layer=OUT.tar --tree=OUT.json --report=OUT.json [--unused-inputs=OUT]
 //
 // The i-th --index, --payload and --header are what rpmextract made of one package; packages that the selection does not
 // name are ignored. With --base-tree the layer holds only what the base lacks, and --base-index and --base-header name all
 // packages of the base, because the package database is written anew for both. --base-layer names the layers of the base, the
 // oldest first: what a step must read of the base's files (certificates, say) it reads there. --base-foreign is what basetree made of
 // the package database of an image of others, which the base is or stands on. --provided-index and --provided-header name packages that are registered although no layer ships them.
+// The i-th --content and --content-payload are what program content made of something that is no RPM package.
 //
 // The layer is an uncompressed tar; tree.json describes the whole root filesystem, base included; report.json says what was
 // left out and what became of every scriptlet. --unused-inputs lists the files of packages that neither the selection nor the
@@ -25,6 +26,7 @@ import (
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/compose"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/content"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rootfs"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/selection"
@@ -37,6 +39,7 @@ type options struct {
 	unused, baseForeign                                string
 	indexes, payloads, headers, baseIndexes, baseHeads cli.Strings
 	baseLayers, givenIndexes, givenHeads               cli.Strings
+	contents, contentPayloads                          cli.Strings
 }
 
 func run(args []string) error {
@@ -54,6 +57,8 @@ func run(args []string) error {
 	fs.Var(&o.givenHeads, "provided-header", "header.bin of that package")
 	fs.StringVar(&o.baseForeign, "base-foreign", "", "stored headers of packages of an image of others")
 	fs.Var(&o.baseLayers, "base-layer", "layer of the base, the oldest first")
+	fs.Var(&o.contents, "content", "content.json of what is no RPM package")
+	fs.Var(&o.contentPayloads, "content-payload", "payload of that content")
 	fs.StringVar(&o.layer, "layer", "", "layer to write")
 	fs.StringVar(&o.tree, "tree", "", "tree.json to write")
 	fs.StringVar(&o.report, "report", "", "report.json to write")
@@ -135,8 +140,18 @@ func (o *options) read() (*compose.Input, error) {
 	if len(o.givenIndexes) != len(o.givenHeads) {
 		return nil, fmt.Errorf("%d --provided-index and %d --provided-header: each package needs one of each", len(o.givenIndexes), len(o.givenHeads))
 	}
+	if len(o.contents) != len(o.contentPayloads) {
+		return nil, fmt.Errorf("%d --content and %d --content-payload: each content needs one of each", len(o.contents), len(o.contentPayloads))
+	}
 	in := &compose.Input{BaseForeign: o.baseForeign}
 	var err error
+	for i, name := range o.contents {
+		x, err := read(name, content.Read)
+		if err != nil {
+			return nil, err
+		}
+		in.NonRPM = append(in.NonRPM, compose.NonRPM{Index: x, Payload: o.contentPayloads[i]})
+	}
 	if in.Spec, err = read(o.spec, compose.ReadSpec); err != nil {
 		return nil, err
 	}

@@ -4,7 +4,7 @@
 // what is a conflict), with two differences that make images correct instead of silently wrong: a file owner that no
 // account of the image has is an error, and a scriptlet that uses what is not known stops the build.
 //
-// Order of the steps: files of packages with their scriptlets (see transact), removals, accounts, what the spec adds,
+// Order of the steps: files of packages with their scriptlets (see transact), removals, accounts, what is no package, what the spec adds,
 // alternatives, identity (os-release, time zone, machine id), CA stores, leavings of scriptlets, removals again, set-user-ID
 // bits, ld.so.cache, gconv-modules.cache, file states, package database. The result does not depend on the order of the inputs.
 package compose
@@ -38,6 +38,7 @@ type Input struct {
 	Base         *rootfs.Tree
 	Provided     []Package // registered in the package database although no layer of ours ships them; they need no Payload
 	BaseForeign  string    // file on the host with the stored headers of packages that an image of others brings, as Base says
+	NonRPM       []NonRPM  // contents that are no RPM packages
 	BaseLayers   []string  // tar files on the host, the oldest first; without them only files whose text Base keeps can be read
 }
 
@@ -69,9 +70,10 @@ type composer struct {
 	fs     *rootfs.FS
 	before map[string]rootfs.Entry // the base's entries, by path
 	layer  int
-	own    []*pkg // by NEVRA
-	based  []*pkg // by NEVRA
-	given  []*pkg // registered, not shipped; by NEVRA
+	own    []*pkg          // by NEVRA
+	based  []*pkg          // by NEVRA
+	given  []*pkg          // registered, not shipped; by NEVRA
+	nonRPM []rootfs.NonRPM // the base's too
 	claims map[string][]claim
 	// dirLinks are paths of ghost links to directories that files lie beyond.
 	dirLinks map[string]bool
@@ -103,7 +105,7 @@ func Compose(in *Input) (*Result, error) {
 		return nil, err
 	}
 	for _, step := range []func() error{
-		c.applyPolicies, c.place, c.transact, c.removeMatches, c.settleAccounts, c.addContents, c.settleAlternatives,
+		c.applyPolicies, c.place, c.transact, c.removeMatches, c.settleAccounts, c.addNonRPM, c.addContents, c.settleAlternatives,
 		c.settleIdentity, c.settleCATrust, c.dropLeavings, c.removeMatches, c.checkRemovals, c.stripSetID, c.writeLdCache,
 		c.writeGconvCaches, c.noteIndexes, c.settleStates, c.writeRPMDB,
 	} {
@@ -190,7 +192,7 @@ func (c *composer) loadBase() error {
 	if base.Release != c.spec.Release && base.Release != "" || base.Arch != c.spec.Arch {
 		return fmt.Errorf("base %s is for %s %s, this image for %s %s", base.Label, base.Release, base.Arch, c.spec.Release, c.spec.Arch)
 	}
-	c.layer = base.Layers
+	c.layer, c.nonRPM = base.Layers, slices.Clone(base.NonRPM)
 	entries := make([]*rootfs.Entry, len(base.Entries))
 	for i, e := range base.Entries {
 		c.before[e.Path] = *e
@@ -334,6 +336,7 @@ func (c *composer) result() (*Result, error) {
 		e.Owners = slices.Compact(e.Owners)
 	}
 	c.addPackages(t)
+	c.countNonRPM(t)
 	layer := &rootfs.Layer{Entries: t.Entries, Number: c.layer, Time: c.spec.SourceDateEpoch}
 	if c.in.Base != nil {
 		layer.Removed = rootfs.Removed(c.in.Base.Entries, c.fs)

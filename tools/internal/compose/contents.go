@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pathglob"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rootfs"
 )
@@ -233,7 +234,7 @@ func setSource(e *rootfs.Entry, source string) error {
 // libraries and account files have an effect, and what steps made goes at the end.
 func (c *composer) removeMatches() error {
 	for _, pattern := range c.spec.Remove {
-		g, err := parseGlob(pattern)
+		g, err := pathglob.Parse(pattern)
 		if err != nil {
 			return fmt.Errorf("remove: %w", err)
 		}
@@ -242,7 +243,7 @@ func (c *composer) removeMatches() error {
 		}
 		var paths []string
 		for _, e := range c.fs.Entries() {
-			if g.match(e.Path) {
+			if g.Match(e.Path) {
 				paths = append(paths, e.Path)
 			}
 		}
@@ -256,7 +257,7 @@ func (c *composer) removeMatches() error {
 }
 
 // canonicalGlob resolves the links in the literal start of a glob, so that /bin/* also works where /bin is a link.
-func (c *composer) canonicalGlob(g glob) (glob, error) {
+func (c *composer) canonicalGlob(g pathglob.Glob) (pathglob.Glob, error) {
 	literal := 0
 	for literal < len(g)-1 && !strings.ContainsAny(g[literal], `*?[\`) {
 		literal++
@@ -271,7 +272,7 @@ func (c *composer) canonicalGlob(g glob) (glob, error) {
 	if dir == "/" {
 		return g[literal:], nil
 	}
-	return append(glob(strings.Split(dir[1:], "/")), g[literal:]...), nil
+	return append(pathglob.Glob(strings.Split(dir[1:], "/")), g[literal:]...), nil
 }
 
 func (c *composer) checkRemovals() error {

@@ -27,6 +27,7 @@ type image struct {
 	pkgs    []rpmtest.Package
 	partial map[string][]string // files by package name
 	base    *built
+	nonRPM  []NonRPM
 }
 
 // built is a composed image with what a child needs of it.
@@ -78,6 +79,7 @@ func unpack(t *testing.T, p rpmtest.Package) Package {
 func (im image) input(t *testing.T) *Input {
 	t.Helper()
 	in := &Input{Spec: spec(t, im.spec), Selection: &selection.Selection{Schema: selection.Schema, Release: "test", Arch: "x86_64"}}
+	in.NonRPM = im.nonRPM
 	for _, p := range im.pkgs {
 		pkg := unpack(t, p)
 		in.Packages = append(in.Packages, pkg)

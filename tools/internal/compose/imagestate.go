@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pathglob"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rootfs"
 )
@@ -194,9 +195,9 @@ var leavings = []string{
 // dropLeavings takes such files out unless a package or the spec itself brings them. A regular file in /dev is one too: a
 // scriptlet that wrote to a device which is not there.
 func (c *composer) dropLeavings() error {
-	var globs []glob
+	var globs []pathglob.Glob
 	for _, pattern := range leavings {
-		g, err := parseGlob(pattern)
+		g, err := pathglob.Parse(pattern)
 		if err != nil {
 			return err
 		}
@@ -209,7 +210,7 @@ func (c *composer) dropLeavings() error {
 		if e.Type == pkgindex.TypeFile && strings.HasPrefix(e.Path, "/dev/") {
 			return true
 		}
-		return slices.ContainsFunc(globs, func(g glob) bool { return g.match(e.Path) })
+		return slices.ContainsFunc(globs, func(g pathglob.Glob) bool { return g.Match(e.Path) })
 	}
 	for _, e := range slices.Clone(c.fs.Entries()) {
 		if isLeaving(e) {

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pathglob"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rootfs"
 )
@@ -265,11 +266,11 @@ func (known differences) compare(t *testing.T, prefix string, ours, rpms map[str
 			if !ok || !strings.HasPrefix(rest, "/") {
 				continue
 			}
-			g, err := parseGlob(rest)
+			g, err := pathglob.Parse(rest)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if g.match(path) {
+			if g.Match(path) {
 				matched, used[pattern] = true, true
 			}
 		}

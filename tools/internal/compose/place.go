@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
@@ -385,6 +386,10 @@ func (c claim) hardLink(path string) string {
 func (c *composer) joinBase(old, e *rootfs.Entry, claims []claim) error {
 	owners := append([]string(nil), old.Owners...)
 	byPackage, bySpec := "", false
+	if i := slices.IndexFunc(owners, c.hasContent); i >= 0 && (old.Type != e.Type || differEntries(old, e) != "") {
+		conflict := fmt.Errorf("file conflict: %s: %s and content %s of the base", e.Path, e.Owners[0], owners[i])
+		return cli.Hint(conflict, "leave the package's file out with exclude or rpm_binary, or give the content another path")
+	}
 	for _, owner := range owners {
 		switch {
 		case c.isBasePackage(owner):

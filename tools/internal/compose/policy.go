@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pathglob"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rootfs"
 )
@@ -147,9 +148,9 @@ func (c *composer) stripSetID() error {
 	if c.spec.Policies.SetUID != "strip" {
 		return nil
 	}
-	var allowed []glob
+	var allowed []pathglob.Glob
 	for _, pattern := range c.spec.Policies.SetUIDAllow {
-		g, err := parseGlob(pattern)
+		g, err := pathglob.Parse(pattern)
 		if err != nil {
 			return err
 		}
@@ -163,7 +164,7 @@ func (c *composer) stripSetID() error {
 		}
 		found = append(found, e)
 		for _, g := range allowed {
-			if g.match(e.Path) {
+			if g.Match(e.Path) {
 				kept[orDefault(e.HardLink, e.Path)] = true
 			}
 		}

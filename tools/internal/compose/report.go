@@ -18,6 +18,7 @@ type Report struct {
 	Release      string            `json:"release"`
 	Arch         string            `json:"arch"`
 	Packages     []ReportPackage   `json:"packages"` // of this layer, by NEVRA
+	NonRPM       []rootfs.NonRPM   `json:"content"`  // of this layer, by label: what is no RPM package
 	Scriptlets   []ReportScriptlet `json:"scriptlets"`
 	Accounts     []ReportAccount   `json:"accounts"`     // that no file of a package had
 	Alternatives []ReportChoice    `json:"alternatives"` // by name
@@ -84,7 +85,7 @@ func (r *Report) chose(c ReportChoice) {
 }
 
 func newReport(s *Spec) *Report {
-	return &Report{Schema: 1, Label: s.Label, Release: s.Release, Arch: s.Arch, Packages: []ReportPackage{}, Scriptlets: []ReportScriptlet{},
+	return &Report{Schema: 1, Label: s.Label, Release: s.Release, Arch: s.Arch, Packages: []ReportPackage{}, NonRPM: []rootfs.NonRPM{}, Scriptlets: []ReportScriptlet{},
 		Accounts: []ReportAccount{}, Alternatives: []ReportChoice{}, Removed: []string{}, Whiteouts: []string{}, Replaced: []string{}, Stripped: []string{}, Cut: []selection.Cut{},
 		Notes: []string{}, byPackage: map[string]*ReportPackage{}}
 }
@@ -116,6 +117,11 @@ func (r *Report) finish(t *rootfs.Tree, layer *rootfs.Layer) {
 			}
 		}
 		r.Packages = append(r.Packages, *x)
+	}
+	for _, n := range t.NonRPM {
+		if n.Layer == layer.Number {
+			r.NonRPM = append(r.NonRPM, n)
+		}
 	}
 	r.Whiteouts = append(r.Whiteouts, layer.Removed...)
 	sort.Strings(r.Removed)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pathglob"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/strictjson"
 )
 
@@ -266,7 +267,7 @@ func (s *Spec) checkContents() error {
 		}
 	}
 	for _, g := range s.Remove {
-		if _, err := parseGlob(g); err != nil {
+		if _, err := pathglob.Parse(g); err != nil {
 			return fmt.Errorf("remove: %w", err)
 		}
 	}
@@ -304,7 +305,7 @@ func (p *Policies) check() error {
 		}
 	}
 	for _, g := range p.SetUIDAllow {
-		if _, err := parseGlob(g); err != nil {
+		if _, err := pathglob.Parse(g); err != nil {
 			return fmt.Errorf("setuid_allow: %w", err)
 		}
 	}

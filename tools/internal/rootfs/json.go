@@ -49,6 +49,14 @@ func (t *Tree) check() error {
 			return fmt.Errorf("package %s: its header is %d bytes at %d of image %q", p.NEVRA, f.Size, f.Offset, t.Image)
 		}
 	}
+	for i, n := range t.NonRPM {
+		if i > 0 && t.NonRPM[i-1].Label >= n.Label {
+			return fmt.Errorf("content %s: not sorted", n.Label)
+		}
+		if n.Layer < 0 || n.Layer >= t.Layers {
+			return fmt.Errorf("content %s: layer %d of %d", n.Label, n.Layer, t.Layers)
+		}
+	}
 	byPath := make(map[string]*Entry, len(t.Entries))
 	last := ""
 	for _, e := range t.Entries {
@@ -132,7 +140,7 @@ func Join(dir, name string) string {
 	return dir + "/" + name
 }
 
-// Write encodes t with one line per package and entry; paths that are not UTF-8 as pkgindex.EscapeBytes says. It sorts neither: Packages and Entries must be sorted already.
+// Write encodes t with one line per package, content and entry; paths that are not UTF-8 as pkgindex.EscapeBytes says. It sorts nothing: Packages, NonRPM and Entries must be sorted already.
 func Write(w io.Writer, t *Tree) error {
 	if err := t.check(); err != nil {
 		return fmt.Errorf("writing tree: %w", err)
@@ -155,6 +163,12 @@ func Write(w io.Writer, t *Tree) error {
 	bw.WriteString(",\n\"packages\":[")
 	if err := writeLines(bw, t.Packages); err != nil {
 		return fmt.Errorf("writing tree: %w", err)
+	}
+	if len(t.NonRPM) > 0 {
+		bw.WriteString("],\n\"content\":[")
+		if err := writeLines(bw, t.NonRPM); err != nil {
+			return fmt.Errorf("writing tree: %w", err)
+		}
 	}
 	bw.WriteString("],\n\"entries\":[")
 	if err := writeLines(bw, t.Entries); err != nil {

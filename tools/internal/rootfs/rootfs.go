@@ -25,7 +25,9 @@ type Tree struct {
 	Image    string    `json:"image,omitempty"`
 	Glibc    string    `json:"glibc,omitempty"` // how the image's C library calls itself: "(GNU libc) stable release version 2.34"
 	Packages []Package `json:"packages"`        // by NEVRA, bytewise
-	Entries  []*Entry  `json:"entries"`         // by Path, bytewise
+	// NonRPM is what the image holds besides packages and files of its own making, by Label, bytewise.
+	NonRPM  []NonRPM `json:"content,omitempty"`
+	Entries []*Entry `json:"entries"` // by Path, bytewise
 }
 
 // RPMDB says where the image keeps its package database, and in which backend.
@@ -58,6 +60,26 @@ type ForeignPackage struct {
 	Number uint32 `json:"number"` // of the header in the image's database
 	Offset int64  `json:"offset"` // into the file with all headers
 	Size   int64  `json:"size"`
+}
+
+// NonRPM is content of an image that is no RPM package: a program built elsewhere, a tree out of an archive. The owners of its
+// entries have Label among them.
+type NonRPM struct {
+	Label   string `json:"label"` // of the target that declares it
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	PURL    string `json:"purl"`    // package URL
+	License string `json:"license"` // SPDX expression
+	// Updates says where newer versions are found. Its kind is "built" (from source that is part of the build), "go-module" (module:
+	// its path), "go-toolchain" (series: minor version of Go) or "manual" (url: a page).
+	Updates map[string]string `json:"updates"`
+	Digest  string            `json:"digest,omitempty"` // of the archive: "sha256:HEX", or "h1:HASH" as in go.sum
+	// BuiltWith are the compilers that Go programs say they were built with, such as "go1.26.4": what they hold of its standard
+	// library is as old.
+	BuiltWith []string `json:"built_with,omitempty"`
+	Layer     int      `json:"layer"`
+	Files     int      `json:"files"`      // paths in the image, directories included
+	SizeBytes int64    `json:"size_bytes"` // of its regular files in the image
 }
 
 // File states: the digits of RPMTAG_FILESTATES as rpm itself stores them (rpm: include/rpm/rpmfiles.h, rpmfileState), and

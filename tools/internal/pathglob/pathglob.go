@@ -1,4 +1,5 @@
-package compose
+// Package pathglob matches absolute paths with patterns: path.Match per component, and "**" for any number of components, also none.
+package pathglob
 
 import (
 	"fmt"
@@ -6,19 +7,20 @@ import (
 	"strings"
 )
 
-// maxGlobParts bounds the components of a glob, and with it the work of matching "**".
-const maxGlobParts = 64
+// maxParts bounds the components of a glob, and with it the work of matching "**".
+const maxParts = 64
 
-// glob is a pattern split into components; "**" stands for any number of components, also none.
-type glob []string
+// Glob is a pattern split into components.
+type Glob []string
 
-func parseGlob(pattern string) (glob, error) {
+// Parse checks a pattern, which must be absolute and clean.
+func Parse(pattern string) (Glob, error) {
 	if !strings.HasPrefix(pattern, "/") || pattern == "/" || path.Clean(pattern) != pattern {
 		return nil, fmt.Errorf("glob %q: must be absolute and clean", pattern)
 	}
 	parts := strings.Split(pattern[1:], "/")
-	if len(parts) > maxGlobParts {
-		return nil, fmt.Errorf("glob %q: more than %d components", pattern, maxGlobParts)
+	if len(parts) > maxParts {
+		return nil, fmt.Errorf("glob %q: more than %d components", pattern, maxParts)
 	}
 	for _, part := range parts {
 		if _, err := path.Match(part, ""); err != nil {
@@ -28,9 +30,9 @@ func parseGlob(pattern string) (glob, error) {
 	return parts, nil
 }
 
-// match reports whether the absolute path p matches. It walks the components once per pattern component, so that a
+// Match reports whether the absolute path p matches. It walks the components once per pattern component, so that a
 // pattern of many "**" stays quadratic at worst.
-func (g glob) match(p string) bool {
+func (g Glob) Match(p string) bool {
 	names := strings.Split(strings.TrimPrefix(p, "/"), "/")
 	// reach[j] says whether the pattern components so far can match the first j names.
 	reach := make([]bool, len(names)+1)
