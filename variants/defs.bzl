@@ -5,7 +5,7 @@ A variant is data in a BUILD file; this file turns it into targets. See README.m
 load("@al2//:release.bzl", _AL2_LOCKED = "LOCKED", _AL2_PACKAGES = "PACKAGES")
 load("@al2023//:release.bzl", _AL2023_LOCKED = "LOCKED", _AL2023_PACKAGES = "PACKAGES")
 load("@debrpm//:release.bzl", _DEBRPM_LOCKED = "LOCKED", _DEBRPM_PACKAGES = "PACKAGES")
-load("//rules:defs.bzl", "rpm_binary", "rpm_image", "rpm_package", "rpm_rootfs")
+load("//rules:defs.bzl", "rpm_binary", "rpm_image", "rpm_inventory", "rpm_package", "rpm_rootfs")
 load("//rules/private:rpm_image_test.bzl", "rpm_image_test")
 
 visibility("//variants/...")
@@ -26,6 +26,17 @@ _PLATFORMS = {
 }
 
 DEFAULT_RELEASE = "debrpm"
+
+def is_locked(release):
+    """Tells whether images of a release can be built.
+
+    Args:
+      release: name of the release.
+
+    Returns:
+      bool.
+    """
+    return _RELEASES[release].locked
 
 # Tags of the targets that follow the flag //variants:release.
 VARIANT_TAGS = [] if _RELEASES[DEFAULT_RELEASE].locked else ["manual"]
@@ -155,6 +166,8 @@ def variant(
                 user = release_user,
             )
 
+    for release in RELEASES:
+        _inventory(name = release + "_images", release = release, variant = name if release in releases and _RELEASES[release].locked else None)
     for alias, suffix, tags in [(name, "", VARIANT_TAGS), ("report", "_report", ["manual"]), ("rootfs", "_rootfs", ["manual"]), ("why", "_why", ["manual"])]:
         native.alias(
             name = alias,
@@ -165,6 +178,18 @@ def variant(
             tags = tags,
             visibility = ["//visibility:public"],
         )
+
+def _inventory(*, name, release, variant):
+    # One that a variant does not have is empty, so that //variants can merge those of all folders.
+    rpm_inventory(
+        name = name,
+        names = [variant] if variant else [],
+        platforms = [str(Label(platform)) for platform in _PLATFORMS.values()],
+        release = release,
+        rootfs = [release + "_rootfs"] if variant else [],
+        tags = ["manual"],
+        visibility = ["//variants:__pkg__"],
+    )
 
 def _rootfs(*, name, release, data, base, accounts, dirs, files, ca_trust, ld_so_cache, no_shell):
     contents = []

@@ -10,6 +10,7 @@ import (
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/lockfile"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/rpmlock/internal/differ"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/rpmlock/internal/gitblob"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/rpmlock/internal/imagechanges"
 )
 
 // diff compares two locks: files, or git revisions of --lock.
@@ -44,8 +45,13 @@ func diff(ctx context.Context, c *command) error {
 	} else if c.advisories {
 		return fmt.Errorf("diff: --advisories reads the repositories of a manifest: --manifest=F is missing")
 	}
+	images, err := c.imagesOf(after.Release)
+	if err != nil {
+		return err
+	}
 	c.progress.done()
-	return differ.Compare(before, after, options).Write(c.out, c.format)
+	d := differ.Compare(before, after, options)
+	return c.writeChanges(d, foreseen(images, d.Changes), imagechanges.Options{Format: c.format, Sizes: true, Foreseen: true})
 }
 
 // lockAt reads a lock from a file or, when there is no file of the name, from a git revision of --lock.

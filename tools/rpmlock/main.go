@@ -3,9 +3,10 @@
 //	rpmlock init      DISTRIBUTION [--version=V] [--dir=D | --manifest=F] [--release=NAME]
 //	rpmlock import    FILE... --manifest=F --lock=F [--release=NAME]
 //	rpmlock lock      --manifest=F --lock=F [--check]
-//	rpmlock update    [NAME...] [--only=NAME] [--security] [--dry-run] [--releasever=V] [--format=F] --manifest=F --lock=F
-//	rpmlock outdated  [--security] [--releasever=V] [--format=F] [--arch=A] --manifest=F --lock=F
-//	rpmlock diff      OLD [NEW] [--lock=F] [--manifest=F [--advisories]] [--format=F]
+//	rpmlock update    [NAME...] [--only=NAME] [--security] [--dry-run] [--releasever=V] [--format=F] [--images=F [--record=F]] --manifest=F --lock=F
+//	rpmlock outdated  [--security] [--releasever=V] [--format=F] [--arch=A] [--images=F] --manifest=F --lock=F
+//	rpmlock summary   RECORD --images=F [--format=F]
+//	rpmlock diff      OLD [NEW] [--lock=F] [--manifest=F [--advisories]] [--format=F] [--images=F]
 //	rpmlock provides  WHAT... --manifest=F --lock=F [--arch=A]
 //	rpmlock why       NAME... --lock=F [--all] [--arch=A]
 //	rpmlock why-not   WHAT... --manifest=F [--arch=A]
@@ -14,7 +15,8 @@
 //
 // All take --cache=DIR, --mirror=URL and --quiet. lock reads the repositories of the manifest, resolves its roots for every architecture, reads
 // and verifies the header of each package, and writes the lock; what an earlier lock holds stays. update moves to newer versions,
-// outdated says what that would bring and exits with 10 when something is due. rules/docs/locking.md tells the whole story.
+// outdated says what that would bring and exits with 10 when something is due. With --images, both say which images it is for, and
+// summary says it of images that are built again. rules/docs/locking.md tells the whole story.
 //
 // Servers are reached through the proxies of the environment, with the credentials of ~/.netrc or $NETRC, and with the
 // certificates that --client-cert, --client-key and --ca name. Only this program and rpmfetch use the network, and neither
@@ -53,6 +55,7 @@ type command struct {
 	check, security, all, full, dryRun, advisories bool
 	arch, format, releasever                       string
 	version, dir, release, outPath                 string
+	imagesPath, recordPath                         string
 	only                                           []string
 	mirrors                                        []string // base URLs of folders in rpmfetch's layout mirror, each ending in "/"
 
@@ -69,6 +72,10 @@ type command struct {
 
 func run(args []string) error {
 	usage := "verbs: " + strings.Join(verbNames(), ", ")
+	args, err := targetArgs(args)
+	if err != nil {
+		return err
+	}
 	if len(args) == 0 {
 		return cli.Hint(errors.New("no verb"), "%s", usage)
 	}
@@ -126,7 +133,7 @@ func parse(v *verb, args []string) (*command, error) {
 			*cache = filepath.Join(user, "slimrpm")
 		}
 	}
-	for _, path := range []*string{&c.manifestPath, &c.lockPath, cache, &access.ClientCert, &access.ClientKey, &access.CA} {
+	for _, path := range []*string{&c.manifestPath, &c.lockPath, cache, &access.ClientCert, &access.ClientKey, &access.CA, &c.imagesPath, &c.recordPath} {
 		*path = atCaller(*path)
 	}
 	for i, mirror := range c.mirrors {
@@ -167,9 +174,13 @@ func (c *command) ownFlags(fs *flag.FlagSet, v *verb) {
 		"version": func(name string) { fs.StringVar(&c.version, name, "", "version of the distribution") },
 		"dir":     func(name string) { fs.StringVar(&c.dir, name, ".", "folder to write to") },
 		"release": func(name string) { fs.StringVar(&c.release, name, "", "name of the release in the manifest") },
-		"out":     func(name string) { fs.StringVar(&c.outPath, name, "", "file to write; stdout when empty") },
-		"all":     func(name string) { fs.BoolVar(&c.all, name, false, "every chain, not only the shortest") },
-		"full":    func(name string) { fs.BoolVar(&c.full, name, false, "read every package and compare its checksum") },
+		"images": func(name string) {
+			fs.StringVar(&c.imagesPath, name, "", "inventory.json of the images of the release")
+		},
+		"record": func(name string) { fs.StringVar(&c.recordPath, name, "", "file to write for summary") },
+		"out":    func(name string) { fs.StringVar(&c.outPath, name, "", "file to write; stdout when empty") },
+		"all":    func(name string) { fs.BoolVar(&c.all, name, false, "every chain, not only the shortest") },
+		"full":   func(name string) { fs.BoolVar(&c.full, name, false, "read every package and compare its checksum") },
 		"advisories": func(name string) {
 			fs.BoolVar(&c.advisories, name, false, "name the advisories of each change; reads the repositories")
 		},
@@ -191,6 +202,9 @@ func (c *command) checkWords(args []string) error {
 	}
 	if slices.Contains(v.flags, "format") && !slices.Contains([]string{"text", "markdown", "json"}, c.format) {
 		return fmt.Errorf("unknown format %q (known: text, markdown, json)", c.format)
+	}
+	if c.recordPath != "" && c.imagesPath == "" {
+		return errors.New("--record needs --images: it keeps what the images are before the update")
 	}
 	if slices.Contains(args, "--only") && len(c.words) == 0 {
 		return errors.New("--only names no package")

@@ -3,8 +3,10 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -13,6 +15,7 @@ import (
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/lockfile"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/rpmlock/internal/advisories"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/rpmlock/internal/differ"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/rpmlock/internal/imagechanges"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/rpmlock/internal/table"
 )
 
@@ -38,11 +41,18 @@ func outdated(ctx context.Context, c *command) error {
 		return err
 	}
 	l, err := c.locked()
+	if errors.Is(err, os.ErrNotExist) {
+		err = cli.Hint(err, "%s", c.lockCommand())
+	}
 	if err != nil {
 		return err
 	}
 	if c.releasever != "" {
 		m.ReleaseVer = c.releasever
+	}
+	images, err := c.imagesOf(l.Release)
+	if err != nil {
+		return err
 	}
 	var all []string
 	for arch := range l.Architectures {
@@ -68,11 +78,16 @@ func outdated(ctx context.Context, c *command) error {
 	}
 	slices.SortStableFunc(list, func(a, b stale) int { return cmp.Compare(a.Name, b.Name) })
 	c.progress.done()
-	due := slices.ContainsFunc(list, func(s stale) bool { return !s.Churn })
-	if err := writeOutdated(c.out, c.format, m.Release, list, due); err != nil {
+	o := &outdatedList{Release: m.Release, Packages: list, images: foreseen(images, changesOf(list))}
+	if o.images != nil {
+		o.Due, o.Images = o.images.Due(), o.images.Images
+	} else {
+		o.Due = slices.ContainsFunc(list, func(s stale) bool { return !s.Churn })
+	}
+	if err := o.write(c.out, c.format); err != nil {
 		return err
 	}
-	if due {
+	if o.Due {
 		return cli.Status(statusOutdated)
 	}
 	return nil
@@ -108,9 +123,7 @@ func (c *command) outdatedFor(ctx context.Context, m *lockfile.Manifest, arch st
 			Churn: differ.IsChurn(m.ChurnNames(), p.Name),
 		}
 		if len(s.Advisories) > 0 {
-			if s.Severity = strings.ToLower(s.Advisories[0].Severity); s.Severity == "none" {
-				s.Severity = ""
-			}
+			s.Severity = s.Advisories[0].Word()
 		}
 		list = addStale(list, s)
 	}
@@ -128,30 +141,40 @@ func addStale(list []stale, s stale) []stale {
 	return append(list, s)
 }
 
-func writeOutdated(w io.Writer, format, release string, list []stale, due bool) error {
+// outdatedList is what outdated has found.
+type outdatedList struct {
+	Release  string               `json:"release"`
+	Due      bool                 `json:"due"`
+	Packages []stale              `json:"packages"`
+	Images   []imagechanges.Image `json:"images,omitempty"`
+
+	images *imagechanges.Report // nil without --images
+}
+
+// changesOf are the changes that an update would bring, as far as versions tell.
+func changesOf(list []stale) []differ.Change {
+	var out []differ.Change
+	for _, s := range list {
+		out = append(out, differ.Change{
+			Name: s.Name, Kind: differ.Updated, Architectures: s.Architectures, From: s.Locked, To: s.Available, Repository: s.Repository,
+			Advisories: s.Advisories, Churn: s.Churn,
+		})
+	}
+	return out
+}
+
+func (o *outdatedList) write(w io.Writer, format string) error {
 	if format == "json" {
-		return table.JSON(w, struct {
-			Release  string  `json:"release"`
-			Due      bool    `json:"due"`
-			Packages []stale `json:"packages"`
-		}{release, due, list})
+		return table.JSON(w, o)
 	}
 	var out strings.Builder
-	rows := [][]string{{"package", "locked", "available", "architectures", "repository", "severity", "advisories"}}
-	var folded []string
-	for _, s := range list {
-		if s.Churn {
-			folded = append(folded, fmt.Sprintf("%s %s -> %s", s.Name, s.Locked, s.Available))
-			continue
-		}
-		rows = append(rows, []string{s.Name, s.Locked, s.Available, strings.Join(s.Architectures, " "), s.Repository, orDash(s.Severity), orDash(differ.Words(s.Advisories))})
-	}
+	rows, folded := o.rows()
 	markdown := format == "markdown"
 	if markdown {
-		fmt.Fprintf(&out, "### Updates for %s\n\n", table.Cell(release))
+		fmt.Fprintf(&out, "### Updates for %s\n\n", table.Cell(o.Release))
 	}
 	switch {
-	case len(list) == 0:
+	case len(o.Packages) == 0:
 		out.WriteString("nothing is outdated\n")
 	case len(rows) > 1 && markdown:
 		table.Markdown(&out, rows)
@@ -168,8 +191,24 @@ func writeOutdated(w io.Writer, format, release string, list []stale, due bool) 
 		}
 		fmt.Fprintf(&out, "release metadata: %s\n", text)
 	}
-	_, err := io.WriteString(w, out.String())
-	return err
+	if _, err := io.WriteString(w, out.String()); err != nil || o.images == nil || len(o.Packages) == 0 {
+		return err
+	}
+	fmt.Fprintln(w)
+	return o.images.Write(w, imagechanges.Options{Format: format})
+}
+
+// rows are the packages that are due, and folded is release metadata.
+func (o *outdatedList) rows() (rows [][]string, folded []string) {
+	rows = [][]string{{"package", "locked", "available", "architectures", "repository", "severity", "advisories"}}
+	for _, s := range o.Packages {
+		if s.Churn {
+			folded = append(folded, fmt.Sprintf("%s %s -> %s", s.Name, s.Locked, s.Available))
+			continue
+		}
+		rows = append(rows, []string{s.Name, s.Locked, s.Available, strings.Join(s.Architectures, " "), s.Repository, orDash(s.Severity), orDash(differ.Words(s.Advisories))})
+	}
+	return rows, folded
 }
 
 func orDash(text string) string {

@@ -14,6 +14,7 @@ import (
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/lockfile"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/rpmlock/internal/advisories"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/rpmlock/internal/differ"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/rpmlock/internal/imagechanges"
 )
 
 // update moves the lock to newer versions: all of it, or some packages with nothing but what they need. It prints what changed.
@@ -42,6 +43,10 @@ func update(ctx context.Context, c *command) error {
 	if err != nil && (len(names) > 0 || c.security) {
 		return err // a whole update does not need it
 	}
+	before, err := c.imagesOf(m.Release)
+	if err != nil {
+		return err
+	}
 	p, err := c.updatePlan(old, names)
 	if err != nil {
 		return err
@@ -56,7 +61,13 @@ func update(ctx context.Context, c *command) error {
 			return err
 		}
 	}
+	d := differ.Compare(old, made, differ.Options{Churn: m.ChurnNames(), Advisories: index})
 	if !c.dryRun {
+		if c.recordPath != "" {
+			if err := c.writeRecord(d, before); err != nil {
+				return err
+			}
+		}
 		if c.releasever != "" {
 			if err := replaceFile(c.manifestPath, data); err != nil {
 				return err
@@ -67,7 +78,7 @@ func update(ctx context.Context, c *command) error {
 		}
 	}
 	c.progress.done()
-	return differ.Compare(old, made, differ.Options{Churn: m.ChurnNames(), Advisories: index}).Write(c.out, c.format)
+	return c.writeChanges(d, foreseen(before, d.Changes), imagechanges.Options{Format: c.format, Sizes: true, Foreseen: true})
 }
 
 // updatePlan says what an update takes over.

@@ -4,6 +4,7 @@ package advisories
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/evr"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/repomd"
@@ -22,6 +23,14 @@ type Advisory struct {
 
 // Security reports whether it fixes a vulnerability.
 func (a *Advisory) Security() bool { return a.Type == "security" }
+
+// Word is its severity in lower case; empty when it has none.
+func (a *Advisory) Word() string {
+	if word := strings.ToLower(a.Severity); word != "none" {
+		return word
+	}
+	return ""
+}
 
 // Index finds advisories by package. The zero value is empty.
 type Index struct{ byName map[string][]entry }

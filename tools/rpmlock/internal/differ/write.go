@@ -25,11 +25,11 @@ func (d *Difference) Write(w io.Writer, format string) error {
 func (d *Difference) text(w io.Writer) error {
 	var rows [][]string
 	for _, c := range d.Due() {
-		rows = append(rows, []string{sign(c.Kind), c.Name, versions(&c, " -> "), strings.Join(c.Architectures, " "), sizes(c.Installed), Words(c.Advisories)})
+		rows = append(rows, []string{sign(c.Kind), c.Name, Versions(&c, " -> "), strings.Join(c.Architectures, " "), sizes(c.Installed), Words(c.Advisories)})
 	}
 	var out strings.Builder
 	table.Text(&out, rows)
-	if folded := d.folded(" -> "); folded != "" {
+	if folded := d.Folded(" -> "); folded != "" {
 		fmt.Fprintf(&out, "release metadata: %s\n", folded)
 	}
 	if len(d.Changes) == 0 {
@@ -58,7 +58,7 @@ func (d *Difference) markdown(w io.Writer) error {
 	if len(d.Changes) == 0 {
 		out.WriteString("No package changes.\n")
 	}
-	if folded := d.folded(" → "); folded != "" {
+	if folded := d.Folded(" → "); folded != "" {
 		fmt.Fprintf(&out, "\nRelease metadata: %s\n", table.Cell(folded))
 	}
 	out.WriteString("\n| architecture | packages | packed | installed |\n|---|---|---|---|\n")
@@ -70,12 +70,12 @@ func (d *Difference) markdown(w io.Writer) error {
 	return err
 }
 
-// folded names the changes of release metadata in one line.
-func (d *Difference) folded(arrow string) string {
+// Folded names the changes of release metadata in one line.
+func (d *Difference) Folded(arrow string) string {
 	var out []string
 	for _, c := range d.Changes {
 		if c.Churn {
-			out = append(out, c.Name+" "+versions(&c, arrow))
+			out = append(out, c.Name+" "+Versions(&c, arrow))
 		}
 	}
 	return strings.Join(out, ", ")
@@ -91,7 +91,8 @@ func sign(kind string) string {
 	return "*"
 }
 
-func versions(c *Change, arrow string) string {
+// Versions writes the old and the new version of a change, or the one that there is.
+func Versions(c *Change, arrow string) string {
 	switch c.Kind {
 	case Added:
 		return c.To
@@ -132,8 +133,8 @@ func count(s Sizes) string {
 func Words(list []advisories.Advisory) string {
 	var out []string
 	for _, a := range list {
-		details := strings.ToLower(a.Severity)
-		if details == "" || details == "none" {
+		details := a.Word()
+		if details == "" {
 			details = a.Type
 		}
 		if len(a.CVEs) > 0 {
