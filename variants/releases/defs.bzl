@@ -23,7 +23,7 @@ def release_updates(*, name, lock = "rpms.lock.json", refuse = None, hint = None
         name = "images",
         actual = "//variants:images_" + name,
         tags = ["manual"],
-        visibility = ["//variants:__subpackages__"],
+        visibility = ["//tools/inventory:__pkg__", "//variants:__subpackages__"],
     )
     for verb in ["diff", "outdated", "summary", "update"]:
         refused = refuse if verb in ["outdated", "update"] else None
