@@ -18,10 +18,10 @@ require (
 	github.com/knqyf263/go-rpmdb v0.1.1 // the reader of Trivy and Syft must read our rpmdb
 	github.com/rogpeppe/go-internal v1.16.0 // testscript: each program has txtar scripts
 	github.com/santhosh-tekuri/jsonschema/v5 v5.3.1 // a judge of the published schemas that is not ours; without dependencies
+	golang.org/x/sys v0.47.0 // network namespaces and device numbers for images that tests run
 )
 
 require (
-	golang.org/x/sys v0.47.0 // indirect; of testscript
 	golang.org/x/tools v0.38.0 // indirect; of testscript
 	golang.org/x/xerrors v0.0.0-20200804184101-5ec99f83aff1 // indirect; of go-rpmdb
 )

@@ -4,9 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/rules-slimrpm/rules_slimrpm/tools/imagetest/imagerun"
 )
 
 // ldconfig lets the image's own ldconfig make the cache of the loader once more. The bytes must be the same; where its glibc has
@@ -23,10 +24,10 @@ func (t *tester) ldconfig() error {
 		return nil
 	}
 	command := []string{program}
-	if t.emulated() {
-		emulator, err := exec.LookPath(emulators[t.spec.Arch])
+	if t.image.Emulated() {
+		emulator, err := imagerun.Emulator(t.spec.Arch)
 		if err != nil {
-			fmt.Printf("SKIP ldconfig: no %s on this machine\n", emulators[t.spec.Arch])
+			fmt.Printf("SKIP ldconfig: %v\n", err)
 			return nil
 		}
 		command = []string{emulator, program}

@@ -17,10 +17,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"runtime"
 	"strings"
 
+	"github.com/rules-slimrpm/rules_slimrpm/tools/imagetest/imagerun"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/strictjson"
 )
@@ -92,22 +91,19 @@ func run(args []string) error {
 
 // unusable says why nothing can be tested on this machine, or nothing.
 func unusable() string {
-	for _, program := range []string{"umoci", "runc", "skopeo", "rpm"} {
+	for _, program := range []string{"skopeo", "rpm"} {
 		if _, err := exec.LookPath(program); err != nil {
 			return program + " is not on PATH"
 		}
 	}
-	if os.Getuid() != 0 {
-		return "unpacking with owners needs root"
-	}
-	return ""
+	return imagerun.Unusable()
 }
 
 type tester struct {
 	spec   Spec
 	dir    string
-	layout string // OCI layout with one manifest, tagged "test"
-	bundle string
+	image  *imagerun.Image
+	root   string // where it is unpacked
 	failed []error
 }
 
@@ -119,7 +115,7 @@ func (t *tester) all() error {
 		{"select manifest", t.selectManifest},
 		{"umoci unpack", t.unpack},
 		{"tree.json equals the unpacked tree", t.compareTree},
-		{"modes are as demanded", t.modes},
+		{"modes are as demanded", func() error { return checkModes(t.rootfs(), t.spec.Modes) }},
 		{"skopeo inspect", t.skopeo},
 		{"rpm reads a read-only mount", t.rpmReadOnly}, // first, before an rpm that may write had the database
 		{"rpm -qa equals the lock", t.rpmList},
@@ -134,7 +130,7 @@ func (t *tester) all() error {
 			break
 		}
 	}
-	if t.bundle != "" {
+	if t.root != "" {
 		for _, c := range t.spec.Commands {
 			t.runCommand(c)
 		}
@@ -155,7 +151,10 @@ func (t *tester) record(name string, err error) {
 	fmt.Printf("ok   %s\n", name)
 }
 
-func (t *tester) emulated() bool { return t.spec.Arch != runtime.GOARCH }
+func (t *tester) selectManifest() (err error) {
+	t.image, err = imagerun.Select(t.spec.Image, t.spec.Arch, t.dir)
+	return err
+}
 
 // output runs a host program and returns its stdout; stderr goes into the error.
 func output(program string, args ...string) (string, error) {
@@ -169,4 +168,10 @@ func output(program string, args ...string) (string, error) {
 	return string(out), nil
 }
 
-func (t *tester) rootfs() string { return filepath.Join(t.bundle, "rootfs") }
+func (t *tester) unpack() error {
+	err := t.image.Unpack()
+	t.root = t.image.Rootfs()
+	return err
+}
+
+func (t *tester) rootfs() string { return t.root }

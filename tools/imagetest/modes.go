@@ -10,15 +10,15 @@ import (
 	"syscall"
 )
 
-// modes compares the permission bits of unpacked files with those that the spec demands.
-func (t *tester) modes() error {
-	root, err := os.OpenRoot(t.rootfs())
+// checkModes compares the permission bits of unpacked files with those that are demanded.
+func checkModes(rootfs string, demanded map[string]string) error {
+	root, err := os.OpenRoot(rootfs)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
 	var errs []error
-	for _, path := range slices.Sorted(maps.Keys(t.spec.Modes)) {
+	for _, path := range slices.Sorted(maps.Keys(demanded)) {
 		info, err := root.Stat(strings.TrimPrefix(path, "/"))
 		if err != nil {
 			errs = append(errs, err)
@@ -26,7 +26,7 @@ func (t *tester) modes() error {
 		}
 		stat := info.Sys().(*syscall.Stat_t)
 		got := fmt.Sprintf("%04o", stat.Mode&0o7777)
-		if want := t.spec.Modes[path]; got != want {
+		if want := demanded[path]; got != want {
 			errs = append(errs, fmt.Errorf("%s has mode %s, want %s", path, got, want))
 			continue
 		}

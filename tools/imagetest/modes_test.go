@@ -8,12 +8,12 @@ import (
 )
 
 func TestModes(t *testing.T) {
-	bundle := t.TempDir()
-	bin := filepath.Join(bundle, "rootfs", "usr", "bin")
+	rootfs := t.TempDir()
+	bin := filepath.Join(rootfs, "usr", "bin")
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink("usr/bin", filepath.Join(bundle, "rootfs", "bin")); err != nil {
+	if err := os.Symlink("usr/bin", filepath.Join(rootfs, "bin")); err != nil {
 		t.Fatal(err)
 	}
 	mount := filepath.Join(bin, "mount")
@@ -23,12 +23,10 @@ func TestModes(t *testing.T) {
 	if err := os.Chmod(mount, 0o755|os.ModeSetuid); err != nil {
 		t.Fatal(err)
 	}
-	x := &tester{bundle: bundle, spec: Spec{Modes: map[string]string{"/bin/mount": "4755"}}}
-	if err := x.modes(); err != nil {
+	if err := checkModes(rootfs, map[string]string{"/bin/mount": "4755"}); err != nil {
 		t.Error(err)
 	}
-	x.spec.Modes = map[string]string{"/bin/mount": "0755", "/bin/none": "0755"}
-	err := x.modes()
+	err := checkModes(rootfs, map[string]string{"/bin/mount": "0755", "/bin/none": "0755"})
 	if err == nil || !strings.Contains(err.Error(), "/bin/mount has mode 4755, want 0755") || !strings.Contains(err.Error(), "bin/none") {
 		t.Errorf("got %v", err)
 	}

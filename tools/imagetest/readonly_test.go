@@ -80,7 +80,7 @@ func readOnlyTester(t *testing.T, lacks bool) *tester {
 	if err := os.Chmod(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	x := &tester{dir: dir, bundle: filepath.Join(dir, "bundle"), spec: Spec{Tree: filepath.Join(dir, "tree.json"), Lock: filepath.Join(dir, "lock.json")}}
+	x := &tester{dir: dir, root: filepath.Join(dir, "root"), spec: Spec{Tree: filepath.Join(dir, "tree.json"), Lock: filepath.Join(dir, "lock.json")}}
 	place := filepath.Join(x.rootfs(), "var/lib/rpm")
 	if err := os.MkdirAll(place, 0o755); err != nil {
 		t.Fatal(err)
