@@ -7,6 +7,7 @@ load("@al2023//:release.bzl", _AL2023_LOCKED = "LOCKED", _AL2023_PACKAGES = "PAC
 load("@debrpm//:release.bzl", _DEBRPM_LOCKED = "LOCKED", _DEBRPM_PACKAGES = "PACKAGES")
 load("//rules:defs.bzl", "rpm_binary", "rpm_image", "rpm_inventory", "rpm_package", "rpm_rootfs")
 load("//rules/private:rpm_image_test.bzl", "rpm_image_test")
+load(":image_smoke_test.bzl", "image_smoke_test")
 
 visibility("//variants/...")
 
@@ -58,6 +59,9 @@ _RELEASE_DEFAULTS = {
     "user": None,
 }
 
+# What a variant may say about its smoke test.
+_SMOKE_KEYS = ["data", "deps", "images", "programs", "releases", "srcs"]
+
 def variant(
         *,
         name,
@@ -75,11 +79,13 @@ def variant(
         workdir = None,
         commands = [],
         modes = {},
-        no_shell = True):
+        no_shell = True,
+        smoke = {}):
     """An image of ours, for every release.
 
     Targets: `<release>` is the OCI index, `<release>_rootfs` the root filesystem, `<release>_rpms` what it asks for,
-    `<release>_<arch>_test` the test that runs the image (of a release with a lock); `<release>_why` and
+    `<release>_<arch>_test` the test that runs the image (of a release with a lock), `<release>_<arch>_smoke_test` the one in Go that
+    uses it as its users do; `<release>_why` and
     `<release>_report` say for each platform what brings something in, and what was left out; `name`, `rootfs`, `why` and `report` are those of
     the release that `//variants:release` chooses. Root filesystems are `manual`: an image builds them for its platforms, and
     `//...` need not build them once more for the host. Images of a release without a lock are `manual` too.
@@ -104,7 +110,12 @@ def variant(
       commands: commands that the tests of the image run, as in rpm_image_test.
       modes: permission bits that the tests of the image demand, as in rpm_image_test.
       no_shell: whether the image must have no shell.
+      smoke: the smoke test, in Go: dict of srcs, and data, deps, images, programs as in image_smoke_test, with `{release}` in labels of images
+        standing for the release, and releases: those that it runs for, if not all.
     """
+    unknown = [key for key in smoke if key not in _SMOKE_KEYS]
+    if unknown:
+        fail("variant %s: smoke says %s; what it may say is %s" % (name, ", ".join(unknown), ", ".join(_SMOKE_KEYS)))
     for release, data in releases.items():
         unknown = [key for key in data if key not in _RELEASE_DEFAULTS]
         if release not in RELEASES or unknown:
@@ -165,6 +176,18 @@ def variant(
                 rootfs = rootfs,
                 user = release_user,
             )
+            if smoke and release in smoke.get("releases", RELEASES):
+                image_smoke_test(
+                    name = "%s_%s_smoke_test" % (release, arch),
+                    srcs = smoke["srcs"],
+                    arch = arch,
+                    data = smoke.get("data", []),
+                    image = ":" + release,
+                    images = {key: label.format(release = release) for key, label in smoke.get("images", {}).items()},
+                    programs = smoke.get("programs", {}),
+                    release = release,
+                    deps = smoke.get("deps", []),
+                )
 
     for release in RELEASES:
         _inventory(name = release + "_images", release = release, variant = name if release in releases and _RELEASES[release].locked else None)
