@@ -14,8 +14,6 @@ package smoke
 
 import (
 	"crypto/tls"
-	"io"
-	"log"
 	"net/http"
 	"os"
 	"os/exec"
@@ -240,7 +238,7 @@ func Serve(t testing.TB, n *imagerun.Network, address string, config *tls.Config
 	if config != nil {
 		listener = tls.NewListener(listener, config)
 	}
-	server := http.Server{Handler: handler, ErrorLog: log.New(io.Discard, "", 0)}
+	server := http.Server{Handler: handler}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
