@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rootfs"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpmdb"
 )
 
 func (t *tester) readTree() (*rootfs.Tree, error) {
@@ -246,5 +248,37 @@ func (t *tester) rpmVerify() error {
 	if strings.TrimSpace(out) != "" {
 		return fmt.Errorf("rpm -Va --nodeps is not silent:\n%s", out)
 	}
-	return nil
+	return t.verifyTree()
+}
+
+// verifyTree lets our own reader compare the database with tree.json, as a tool without rpm and without an unpacked image would.
+func (t *tester) verifyTree() error {
+	tree, err := t.readTree()
+	if err != nil {
+		return err
+	}
+	view := rootfs.NewFS(tree.Entries).View(func(e *rootfs.Entry) ([]byte, error) { return os.ReadFile(filepath.Join(t.rootfs(), e.Path)) })
+	installed, err := view.Installed()
+	if err != nil {
+		return err
+	}
+	for _, name := range rpmdb.MainFiles() {
+		data, err := os.ReadFile(filepath.Join(t.rootfs(), tree.RPMDB.Path, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		records, err := rpmdb.ReadAll(rpmdb.Source{ReaderAt: bytes.NewReader(data), Size: int64(len(data))})
+		if err != nil {
+			return err
+		}
+		findings, err := rpmdb.Verify(records, installed)
+		if len(findings) > 0 {
+			err = fmt.Errorf("rpm -Va finds nothing, but our reader says of tree.json:\n%v", findings)
+		}
+		return err
+	}
+	return errors.New("the image has no package database")
 }

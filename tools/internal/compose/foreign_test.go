@@ -12,8 +12,6 @@ import (
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/baseimage"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/ocitest"
-	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rootfs"
-	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpmdb"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpmtest"
 )
 
@@ -44,24 +42,13 @@ func foreign(t *testing.T, layers [][]byte, more ...ocitest.Entry) (*built, stri
 func (b *built) database(t *testing.T) (names []string, blobs map[string][]byte) {
 	t.Helper()
 	blobs = map[string][]byte{}
-	for _, main := range rpmdb.MainFiles() {
-		path := rootfs.Join(b.Tree.RPMDB.Path, main)
-		if !slices.ContainsFunc(b.Tree.Entries, func(e *rootfs.Entry) bool { return e.Path == path }) {
-			continue
-		}
-		data := b.read(t, path[1:])
-		records, err := rpmdb.ReadAll(rpmdb.Source{ReaderAt: strings.NewReader(data), Size: int64(len(data))})
+	for _, rec := range b.records(t) {
+		nevra, err := rec.NEVRA()
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, rec := range records {
-			nevra, err := rec.NEVRA()
-			if err != nil {
-				t.Fatal(err)
-			}
-			names = append(names, nevra)
-			blobs[nevra] = rec.Blob()
-		}
+		names = append(names, nevra)
+		blobs[nevra] = rec.Blob()
 	}
 	return names, blobs
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/extract"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rootfs"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpmdb"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpmtest"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/selection"
 )
@@ -36,6 +38,7 @@ type built struct {
 	packages []Package
 	layers   [][]byte // base first
 	foreign  string   // file with the headers of an image of others
+	replaced []string // what the reports of all layers say
 }
 
 func spec(t *testing.T, fields string) *Spec {
@@ -106,9 +109,10 @@ func (im image) try(t *testing.T) (*built, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &built{Result: r, packages: append(append([]Package(nil), in.BasePackages...), in.Packages...)}
+	b := &built{Result: r, packages: append(append([]Package(nil), in.BasePackages...), in.Packages...), replaced: r.Report.Replaced}
 	if im.base != nil {
 		b.layers, b.foreign = im.base.layers, im.base.foreign
+		b.replaced = append(slices.Clone(b.replaced), im.base.replaced...)
 	}
 	var layer bytes.Buffer
 	if err := rootfs.WriteLayer(&layer, r.Layer); err != nil {
@@ -132,7 +136,103 @@ func (im image) build(t *testing.T) *built {
 	if err != nil {
 		t.Fatal(err)
 	}
+	b.verify(t)
 	return b
+}
+
+// verify wants the database of the image to tell the truth about its files, but for what the report lists of images of others.
+func (b *built) verify(t *testing.T) {
+	t.Helper()
+	records := b.records(t)
+	if len(records) == 0 {
+		records = b.unwritten(t)
+	}
+	view := rootfs.NewFS(b.Tree.Entries).View(func(e *rootfs.Entry) ([]byte, error) { return b.content(t, e), nil })
+	tree, err := view.Installed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	findings, err := rpmdb.Verify(records, tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range findings {
+		i := slices.IndexFunc(b.Tree.Packages, func(p rootfs.Package) bool { return p.NEVRA == f.NEVRA })
+		if b.Tree.Packages[i].Foreign == nil || !slices.Contains(b.replaced, f.Path) {
+			t.Errorf("package %s: %s", f.NEVRA, f)
+		}
+	}
+}
+
+// content is what the layers hold of a regular file.
+func (b *built) content(t *testing.T, e *rootfs.Entry) []byte {
+	t.Helper()
+	path := e.Path
+	if e.HardLink != "" {
+		path = e.HardLink
+	}
+	tr := tar.NewReader(bytes.NewReader(b.layers[e.Layer]))
+	for {
+		h, err := tr.Next()
+		if err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		if "/"+h.Name != path {
+			continue
+		}
+		data, err := io.ReadAll(tr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+}
+
+// records are the entries of the image's database, none if it has none.
+func (b *built) records(t *testing.T) []rpmdb.Record {
+	t.Helper()
+	for _, main := range rpmdb.MainFiles() {
+		path := rootfs.Join(b.Tree.RPMDB.Path, main)
+		i := slices.IndexFunc(b.Tree.Entries, func(e *rootfs.Entry) bool { return e.Path == path })
+		if i < 0 {
+			continue
+		}
+		data := b.content(t, b.Tree.Entries[i])
+		records, err := rpmdb.ReadAll(rpmdb.Source{ReaderAt: bytes.NewReader(data), Size: int64(len(data))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return records
+	}
+	return nil
+}
+
+// unwritten is what the database would hold if the image had one.
+func (b *built) unwritten(t *testing.T) (out []rpmdb.Record) {
+	t.Helper()
+	opts := rpmdb.Options{Backend: rpmdb.NDB, Arch: b.Tree.Arch}
+	for _, p := range b.Tree.Packages {
+		i := slices.IndexFunc(b.packages, func(x Package) bool { return x.Index.NEVRA == p.NEVRA })
+		if i < 0 || p.Foreign != nil {
+			continue
+		}
+		open := func() (io.ReadCloser, error) { return os.Open(b.packages[i].Header) }
+		opts.Packages = append(opts.Packages, rpmdb.Installed{Open: open, FileStates: numericStates([]byte(p.FileStates))})
+	}
+	db, err := rpmdb.Plan(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range db.Files {
+		if data, err := f.Bytes(); err != nil {
+			t.Fatal(err)
+		} else if f.Name == "Packages.db" {
+			if out, err = rpmdb.ReadAll(rpmdb.Source{ReaderAt: bytes.NewReader(data), Size: int64(len(data))}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return out
 }
 
 // dump prints the newest layer: one line per tar entry.

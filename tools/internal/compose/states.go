@@ -6,6 +6,7 @@ import (
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rootfs"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpmdb"
 )
 
 // settleStates makes the file states true of the finished tree. A file of a package that is not there is "not installed",
@@ -70,7 +71,7 @@ func (c *composer) hasPackage(owners []string) bool {
 	return slices.ContainsFunc(c.all(), func(p *pkg) bool { return slices.Contains(owners, p.Index.NEVRA) })
 }
 
-// stands reports whether e is what the package says. A ghost may be absent.
+// stands reports whether e is what the package says, as rpm -V compares it in all ways. A ghost may be absent.
 func (c *composer) stands(cl claim, e *rootfs.Entry) bool {
 	f := cl.content()
 	if e == nil {
@@ -78,16 +79,11 @@ func (c *composer) stands(cl claim, e *rootfs.Entry) bool {
 	}
 	uid, okU := c.uid(f.User)
 	gid, okG := c.gid(f.Group)
-	same := e.Type == f.Type && okU && okG && e.UID == uid && e.GID == gid && (f.Type == pkgindex.TypeSymlink || e.Mode == f.Mode)
-	if same && !f.Ghost() {
-		switch f.Type {
-		case pkgindex.TypeFile:
-			same = e.SHA256 == f.SHA256 && e.SizeBytes == f.SizeBytes && e.ModTime == f.ModTime && e.Caps == f.Caps
-		case pkgindex.TypeSymlink:
-			same = e.Link == f.LinkTarget
-		case pkgindex.TypeChar, pkgindex.TypeBlock:
-			same = e.RdevMajor == f.RdevMajor && e.RdevMinor == f.RdevMinor
-		}
+	if e.Type != f.Type || !okU || !okG {
+		return false
 	}
-	return same
+	want := rpmdb.Attributes{Mode: rpmdb.ModeOfType(f.Type) | f.Mode, Size: f.SizeBytes, ModTime: f.ModTime, Digest: f.SHA256, Link: f.LinkTarget,
+		UID: uid, GID: gid, Device: f.RdevMajor<<8 | f.RdevMinor, Caps: f.Caps}
+	got := e.Attributes()
+	return want.Differs(&got, f.Ghost()) == 0
 }

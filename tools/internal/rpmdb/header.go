@@ -155,6 +155,32 @@ func (h *Header) Uint32s(tag rpm.Tag) ([]uint32, error) {
 	return out, nil
 }
 
+// uint16s returns the values of a tag, nil if the header lacks it.
+func (h *Header) uint16s(tag rpm.Tag) ([]uint16, error) {
+	e, data, err := h.value(tag, rpm.TypeInt16)
+	if data == nil {
+		return nil, err
+	}
+	out := make([]uint16, e.Count)
+	for i := range out {
+		out[i] = binary.BigEndian.Uint16(data[i*2:])
+	}
+	return out, nil
+}
+
+// uint64s returns the values of a tag, nil if the header lacks it.
+func (h *Header) uint64s(tag rpm.Tag) ([]uint64, error) {
+	e, data, err := h.value(tag, rpm.TypeInt64)
+	if data == nil {
+		return nil, err
+	}
+	out := make([]uint64, e.Count)
+	for i := range out {
+		out[i] = binary.BigEndian.Uint64(data[i*8:])
+	}
+	return out, nil
+}
+
 // Strings returns the elements of a string array, the one value of a string, or the C locale's value of a translated string;
 // nil if it is absent.
 func (h *Header) Strings(tag rpm.Tag) ([]string, error) {

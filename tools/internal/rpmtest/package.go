@@ -79,6 +79,8 @@ type File struct {
 	Rdev  uint16 // major<<8 | minor
 	Inode uint32 // files with the same non-zero number are hard links; 0 gives each file its own
 	Class string // libmagic text for CLASSDICT
+	// NoVerify are bits that the verify flags in the header lack.
+	NoVerify uint32
 	// Requires are indexes into Package.Requires of what a generator found in this file.
 	Requires []int
 	// Digest overrides the digest in the header; Omit leaves the file out of the payload.

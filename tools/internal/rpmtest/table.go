@@ -43,7 +43,7 @@ func (t *table) add(f File, dir, base string, size uint64, digest string) {
 	t.digests = append(t.digests, digest)
 	t.links = append(t.links, f.Link)
 	t.users, t.groups = append(t.users, f.User), append(t.groups, f.Group)
-	t.flags, t.verify = append(t.flags, f.Flags), append(t.verify, 0xffffffff)
+	t.flags, t.verify = append(t.flags, f.Flags), append(t.verify, ^f.NoVerify)
 	t.rdevs = append(t.rdevs, f.Rdev)
 	t.devices, t.inodes = append(t.devices, 1), append(t.inodes, f.Inode)
 	t.langs, t.caps = append(t.langs, f.Langs), append(t.caps, f.Caps)
