@@ -15,7 +15,7 @@ func init() {
 		"cat": cat, "head": head, "tail": tail1, "wc": wc, "tee": tee, "cut": cut, "sort": sortCommand, "uniq": uniq, "tr": tr,
 		"basename": basename, "dirname": dirname, "seq": seq, "cmp": cmp, "diff": cmp, "tac": tac, "yes": yes, "expr": expr,
 		"md5sum": checksum, "sha1sum": checksum, "sha256sum": checksum, "sha512sum": checksum, "grep": grep, "egrep": grep, "fgrep": grep,
-		"sed": sedCommandLine, "find": find, "xargs": xargs, "ls": ls, "stat": statCommand, "which": which,
+		"sed": sedCommandLine, "awk": awkCommand, "gawk": awkCommand, "mawk": awkCommand, "nawk": awkCommand, "find": find, "xargs": xargs, "ls": ls, "stat": statCommand, "which": which,
 		"mkdir": mkdirCommand, "rmdir": rmdirCommand, "rm": rm, "unlink": unlinkCommand, "touch": touch, "ln": ln, "cp": cp, "mv": mv,
 		"install": install, "chmod": chmod, "chown": chown, "chgrp": chown, "setcap": setcap, "readlink": readlink, "realpath": readlink,
 		"mktemp": mktemp, "mknod": mknod, "mkfifo": mknod, "env": env, "printenv": env, "id": id, "whoami": whoami, "uname": uname,

@@ -37,6 +37,22 @@ var hostileShell = []struct{ why, script, want string }{
 	{"replacements that multiply", `x=aaaaaaaaaaaaaaaa; for i in 1 2 3 4 5 6 7 8 9 10; do x=$x$x; done; y=$x; z=${x//a/$y}`, "an expansion of more than"},
 	{"a regular expression", `echo aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa | grep -E '^(a+)+$'; [[ aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab =~ ^(a|a)*$ ]]`, ""},
 	{"a large repetition", `echo a | grep -E '((((a{100}){100}){100}){100})'`, "regular expression"},
+	{"awk that doubles", `awk 'BEGIN { x = "a"; while (1) x = x x }'`, ""},
+	{"awk without end", `awk 'BEGIN { for (;;) ; }'`, "does it ever end"},
+	{"awk that waits for nothing", `awk 'BEGIN { while (("echo" | getline) > -1) ; }'`, "does it ever end"},
+	{"awk that calls itself", `awk 'function f() { f() } BEGIN { f() }'`, ""},
+	{"awk that runs itself", `x='awk "BEGIN { system(ENVIRON[\"x\"]) }"'; export x; eval "$x"`, "deeper than"},
+	{"awk with a large array", `awk 'BEGIN { while (1) a[i++] = i }'`, "does it ever end"},
+	{"awk that deletes", `awk 'BEGIN { while (1) { for (i = 0; i < 30000; i++) a[i]; for (i = 0; i < 30000; i++) delete a[i] } }'`, "does it ever end"},
+	{"awk with many fields", `awk 'BEGIN { $1e9 = 1 }'`, ""},
+	{"awk with a wide format", `awk 'BEGIN { printf "%999999999d", 1 }'`, ""},
+	{"awk with a gigabyte of output", `awk 'BEGIN { x = sprintf("%60000s", ""); while (1) print x x x x x x x x }'`, "of output"},
+	{"awk with random numbers", `awk 'BEGIN { srand(); print rand() }'`, "differs from run to run"},
+	{"awk with brackets", "awk 'BEGIN { x = " + strings.Repeat("(", 4_000) + "' || :", "deeper than"},
+	{"awk with conditions", "awk 'BEGIN { " + strings.Repeat("if (1) ", 4_000) + "' || :", "deeper than"},
+	{"awk with the machine's files", `awk '{ print }' /proc/self/environ /etc/hostname`, ""},
+	{"awk with the network", `awk 'BEGIN { "/inet/tcp/0/127.0.0.1/80" |& getline }'`, "awk program"},
+	{"awk with a large repetition", `echo a | awk '/((((a{100}){100}){100}){100})/'`, "regular expression"},
 	{"sed that doubles", `echo a | sed ':a;s/.*/&&/;ta'`, "pattern space"},
 	{"sed without end", `echo a | sed ':a;ba'`, "does it ever end"},
 	{"find that copies itself", `mkdir /d; find /d -exec cp -r /d /d/x ';'`, ""},
@@ -229,6 +245,24 @@ func FuzzSed(f *testing.F) {
 		quoted := "'" + strings.ReplaceAll(script, "'", `'\''`) + "'"
 		w.sh("sed -e " + quoted + " /in.txt; sed -n -E -i -e " + quoted + " /in.txt")
 		checkTree(t, w)
+	})
+}
+
+func FuzzAwk(f *testing.F) {
+	for _, line := range strings.Split(readTestdata(f, "awk.txt"), "\n") {
+		script, in, _ := strings.Cut(line, "\t")
+		if _, rest, ok := strings.Cut(script, "'"); ok {
+			program, _, _ := strings.Cut(rest, "'")
+			f.Add(program, in)
+		}
+	}
+	f.Fuzz(func(t *testing.T, program, in string) {
+		w := newWorld(t, "/etc/", "/tmp/", "/p.txt: "+program)
+		w.limit = fuzzSteps
+		o := w.Run(&Script{Kind: "post", Program: []string{"/bin/sh"}, Stdin: []byte(in), Body: "awk -f /p.txt a=1 - >/tmp/out"})
+		if o.Err == nil && o.ExitCode < 0 {
+			t.Errorf("exit %d", o.ExitCode)
+		}
 	})
 }
 

@@ -46,7 +46,7 @@ func needBash(t *testing.T) string {
 	return bash
 }
 
-func readTestdata(t *testing.T, name string) string {
+func readTestdata(t testing.TB, name string) string {
 	t.Helper()
 	data, err := os.ReadFile("testdata/" + name)
 	if err != nil {
