@@ -60,7 +60,7 @@ _RELEASE_DEFAULTS = {
 }
 
 # What a variant may say about its smoke test.
-_SMOKE_KEYS = ["data", "deps", "images", "programs", "releases", "srcs"]
+_SMOKE_KEYS = ["cgo_programs", "data", "deps", "images", "programs", "releases", "srcs"]
 
 def variant(
         *,
@@ -110,7 +110,7 @@ def variant(
       commands: commands that the tests of the image run, as in rpm_image_test.
       modes: permission bits that the tests of the image demand, as in rpm_image_test.
       no_shell: whether the image must have no shell.
-      smoke: the smoke test, in Go: dict of srcs, and data, deps, images, programs as in image_smoke_test, with `{release}` in labels of images
+      smoke: the smoke test, in Go: dict of srcs, and cgo_programs, data, deps, images, programs as in image_smoke_test, with `{release}` in labels of images
         standing for the release, and releases: those that it runs for, if not all.
     """
     unknown = [key for key in smoke if key not in _SMOKE_KEYS]
@@ -181,6 +181,7 @@ def variant(
                     name = "%s_%s_smoke_test" % (release, arch),
                     srcs = smoke["srcs"],
                     arch = arch,
+                    cgo_programs = smoke.get("cgo_programs", {}),
                     data = smoke.get("data", []),
                     image = ":" + release,
                     images = {key: label.format(release = release) for key, label in smoke.get("images", {}).items()},

@@ -4,7 +4,7 @@ load("@rules_go//go:def.bzl", "go_binary", "go_test")
 
 visibility("//variants/...")
 
-def image_smoke_test(*, name, srcs, image, arch, release, images = {}, programs = {}, data = [], deps = [], size = "medium", tags = []):
+def image_smoke_test(*, name, srcs, image, arch, release, images = {}, programs = {}, cgo_programs = {}, data = [], deps = [], size = "medium", tags = []):
     """A Go test, written with //tools/imagetest/smoke, that runs an image of one architecture.
 
         image_smoke_test(
@@ -27,6 +27,7 @@ def image_smoke_test(*, name, srcs, image, arch, release, images = {}, programs 
       release: name of the release that the image is made of.
       images: dict of name to further images: `smoke.OpenNamed`.
       programs: dict of folder to Go files of a main package in it, compiled statically for arch: `smoke.Program`.
+      cgo_programs: the same with cgo, for the architecture of the machine alone, because there is no other C compiler: `smoke.CgoProgram`.
       data: files that the test reads, relative to its folder.
       deps: Go packages of the test, besides imagerun and smoke.
       size: size of the test.
@@ -55,10 +56,24 @@ def image_smoke_test(*, name, srcs, image, arch, release, images = {}, programs 
         )
         env["SMOKE_PROGRAM_" + _variable(key)] = "$(rootpath :%s)" % program
         more.append(":" + program)
+    for key, files in cgo_programs.items():
+        program = "%s_%s" % (name, key)
+        go_binary(
+            name = program,
+            testonly = True,
+            srcs = files,
+            cgo = True,
+            pure = "off",
+            static = "off",
+            tags = ["manual"],
+        )
+        env["SMOKE_CGO_PROGRAM_" + _variable(key)] = "$(rootpath :%s)" % program
+        more.append(":" + program)
     go_test(
         name = name,
         size = size,
         srcs = srcs,
+        args = ["-test.v"],  # says what was skipped, and why
         data = data + more,
         env = env,
         tags = tags + ["image", "no-sandbox"],

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"runtime"
 	"time"
 
@@ -75,6 +76,9 @@ func (n *Network) Do(f func() error) error {
 	}()
 	return <-done
 }
+
+// Start starts a program of the machine in the namespace.
+func (n *Network) Start(cmd *exec.Cmd) error { return n.Do(cmd.Start) }
 
 // Listen listens in the namespace; the address is an IP address with a port.
 func (n *Network) Listen(network, address string) (net.Listener, error) {

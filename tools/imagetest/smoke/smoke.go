@@ -8,6 +8,7 @@
 //	SMOKE_RELEASE         release that the image is made of
 //	SMOKE_IMAGE_<NAME>    OCI layout of a further image
 //	SMOKE_PROGRAM_<NAME>  static program for SMOKE_ARCH; without it the go command compiles the folder of that name
+//	SMOKE_CGO_PROGRAM_<NAME>  the same with cgo, for the machine
 //
 // Paths are relative to Bazel's runfiles, or absolute.
 package smoke
@@ -95,7 +96,18 @@ func runfile(path string) string {
 // Program is a static program of the test for the architecture of the image: the folder of this name beside the test, compiled.
 func Program(t testing.TB, name string) string {
 	t.Helper()
-	if path := os.Getenv(variable("SMOKE_PROGRAM_", filepath.Base(name))); path != "" {
+	return program(t, "SMOKE_PROGRAM_", name, "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+os.Getenv("SMOKE_ARCH"))
+}
+
+// CgoProgram is a program that uses cgo, and by it the C library of the image. It is for the architecture of the machine.
+func CgoProgram(t testing.TB, name string) string {
+	t.Helper()
+	return program(t, "SMOKE_CGO_PROGRAM_", name, "CGO_ENABLED=1")
+}
+
+func program(t testing.TB, prefix, name string, environment ...string) string {
+	t.Helper()
+	if path := os.Getenv(variable(prefix, filepath.Base(name))); path != "" {
 		path, err := filepath.Abs(runfile(path))
 		if err != nil {
 			t.Fatal(err)
@@ -108,7 +120,7 @@ func Program(t testing.TB, name string) string {
 	}
 	path := filepath.Join(t.TempDir(), "program")
 	build := exec.Command("go", "build", "-o", path, "./"+name)
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+os.Getenv("SMOKE_ARCH"))
+	build.Env = append(os.Environ(), environment...)
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("compiling %s: %v\n%s", name, err, out)
 	}
