@@ -70,7 +70,8 @@ def rpm_image_test(*, name, image, rootfs, platform, lock, commands = [], modes 
       platform: platform whose image is run.
       lock: rpms.lock.json that every package must be in.
       commands: list of dicts: args, output (regular expression of stdout and stderr), exit, capabilities (more than the default ones), emulated
-        (dict: output and exit under emulation), native_only (reason not to run it under emulation).
+        (dict: output and exit under emulation), starts_programs (whether it starts other programs of the image), native_only (reason not
+        to run it under emulation).
       modes: dict of path to permission bits that the file must have, such as {"/bin/mount": "4755"}; links are followed.
       user: user that the image must name.
       no_shell: whether the image must not have a shell.

@@ -49,6 +49,8 @@ type Command struct {
 	// Emulated, when set, is what the command must say and exit with under emulation instead: where qemu-user lacks a system
 	// call, the right complaint still proves that the program and its libraries load and run.
 	Emulated *Outcome `json:"emulated"`
+	// StartsPrograms tells that the command starts other programs of the image, which needs more than qemu-user under emulation.
+	StartsPrograms bool `json:"starts_programs"`
 	// NativeOnly, when not empty, is the reason why the command is not run under emulation.
 	NativeOnly string `json:"native_only"`
 }

@@ -21,6 +21,13 @@ func (t *tester) runCommand(c Command) {
 		fmt.Printf("SKIP %s under emulation: %s\n", name, c.NativeOnly)
 		return
 	}
+	if t.image.Emulated() && c.StartsPrograms {
+		if err := t.image.EmulateAll(); err != nil {
+			fmt.Printf("SKIP %s under emulation: qemu-user cannot start other programs of the image, and %s\n", name, err)
+			return
+		}
+		defer t.image.Close()
+	}
 	want := Outcome{c.Output, c.Exit}
 	if t.image.Emulated() && c.Emulated != nil {
 		want = *c.Emulated

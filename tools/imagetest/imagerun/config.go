@@ -64,7 +64,7 @@ func (i *Image) configuration(p Process) ([]byte, error) {
 	delete(process, "rlimits")
 	process["terminal"] = false
 	args := p.Args
-	if i.Emulated() {
+	if i.Emulated() && i.handlers == nil {
 		emulator, err := Emulator(i.Arch)
 		if err != nil {
 			return nil, err
@@ -90,6 +90,10 @@ func (i *Image) configuration(p Process) ([]byte, error) {
 	addCapabilities(process, p.Capabilities)
 	if err := setLinux(config, p); err != nil {
 		return nil, err
+	}
+	if i.handlers != nil {
+		linux, _ := config["linux"].(map[string]any)
+		i.handlers.join(linux)
 	}
 	if p.Edit != nil {
 		p.Edit(config)

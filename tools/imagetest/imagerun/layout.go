@@ -41,11 +41,12 @@ type index struct {
 
 // Image is the image of one architecture of a layout.
 type Image struct {
-	Arch   string // OCI architecture: amd64, arm64
-	dir    string
-	layout string // of this image alone
-	bundle string // empty until it is unpacked
-	last   atomic.Int64
+	Arch     string // OCI architecture: amd64, arm64
+	dir      string
+	layout   string // of this image alone
+	bundle   string // empty until it is unpacked
+	last     atomic.Int64
+	handlers *handlers // nil: none
 }
 
 // Unusable says why no image can be run on this machine, or nothing.

@@ -135,6 +135,16 @@ func (i *Image) NativeOnly(t testing.TB, reason string) {
 	}
 }
 
+// StartsPrograms lets processes of the rest of a test start other programs of the image under emulation too; where the machine cannot, it
+// skips the rest and prints why.
+func (i *Image) StartsPrograms(t testing.TB) {
+	t.Helper()
+	if err := i.EmulateAll(); err != nil {
+		t.Skipf("not run under emulation (%s): qemu-user cannot start other programs of the image, and %v", i.Arch, err)
+	}
+	t.Cleanup(i.Close)
+}
+
 // Run runs a process to its end, whatever its exit status is.
 func (i *Image) Run(t testing.TB, p imagerun.Process) imagerun.Result {
 	t.Helper()
@@ -260,6 +270,19 @@ func Serve(t testing.TB, n *imagerun.Network, address string, config *tls.Config
 		server.Close()
 		<-done
 	})
+}
+
+// File is where a file beside the test lies, which Bazel has among its data, for a mount.
+func File(t testing.TB, name string) string {
+	t.Helper()
+	path, err := filepath.EvalSymlinks(name)
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // WriteFile writes a file for a mount, readable for every user.
