@@ -5,6 +5,7 @@ A variant is data in a BUILD file; this file turns it into targets. See README.m
 load("@al2//:release.bzl", _AL2_LOCKED = "LOCKED", _AL2_PACKAGES = "PACKAGES")
 load("@al2023//:release.bzl", _AL2023_LOCKED = "LOCKED", _AL2023_PACKAGES = "PACKAGES")
 load("@debrpm//:release.bzl", _DEBRPM_LOCKED = "LOCKED", _DEBRPM_PACKAGES = "PACKAGES")
+load("@bazel_skylib//rules:write_file.bzl", "write_file")
 load("//rules:defs.bzl", "rpm_binary", "rpm_image", "rpm_inventory", "rpm_package", "rpm_rootfs")
 load("//rules/private:rpm_image_test.bzl", "rpm_image_test")
 load(":image_smoke_test.bzl", "image_smoke_test")
@@ -192,6 +193,14 @@ def variant(
 
     for release in RELEASES:
         _inventory(name = release + "_images", release = release, variant = name if release in releases and _RELEASES[release].locked else None)
+    # What the variant says, for programs that compare it with something.
+    write_file(
+        name = "definition",
+        out = "definition.json",
+        content = [json.encode({"base": base or "", "releases": releases, "schema": 1, "variant": name}), ""],
+        tags = ["manual"],
+        visibility = ["//tools:__subpackages__", "//variants:__subpackages__"],
+    )
     for alias, suffix, tags in [(name, "", VARIANT_TAGS), ("report", "_report", ["manual"]), ("rootfs", "_rootfs", ["manual"]), ("why", "_why", ["manual"])]:
         native.alias(
             name = alias,
