@@ -73,11 +73,11 @@ func measureTree(where, lines map[string]string, file string) (*measured, error)
 	}
 	image, _, _ := strings.Cut(strings.TrimPrefix(tree.Label, "//variants/"), ":")
 	m := &measured{image: image, arch: tree.Arch, packages: len(tree.Packages)}
-	m.countOurs(tree)
 	shipped := map[string]bool{}
 	for _, e := range tree.Entries {
 		shipped[e.Path] = true
 	}
+	ghosts := map[string]bool{}
 	files := make([]string, len(tree.Packages))
 	for i, p := range tree.Packages {
 		if files[i] = where[fileName(p.NEVRA)]; files[i] == "" {
@@ -93,10 +93,11 @@ func measureTree(where, lines map[string]string, file string) (*measured, error)
 			}
 			lines[files[i]] = string(out)
 		}
-		if err := m.countTheirs(lines[files[i]], p.Partial, shipped); err != nil {
+		if err := m.countTheirs(lines[files[i]], p.Partial, shipped, ghosts); err != nil {
 			return nil, fmt.Errorf("package %s: %w", p.NEVRA, err)
 		}
 	}
+	m.countOurs(tree, ghosts)
 	m.theirsRPMDB, err = writeRPMDB(files)
 	return m, err
 }
@@ -106,7 +107,8 @@ var epoch = regexp.MustCompile(`-[0-9]+:`)
 
 func fileName(nevra string) string { return epoch.ReplaceAllString(nevra, "-") + ".rpm" }
 
-func (m *measured) countOurs(tree *rootfs.Tree) {
+// countOurs adds up a tree. What a package only announces (a ghost) is made by tools, on their side as on ours.
+func (m *measured) countOurs(tree *rootfs.Tree, ghosts map[string]bool) {
 	nevras := map[string]bool{}
 	for _, p := range tree.Packages {
 		nevras[p.NEVRA] = true
@@ -119,7 +121,7 @@ func (m *measured) countOurs(tree *rootfs.Tree) {
 		switch {
 		case strings.HasPrefix(e.Path, tree.RPMDB.Path+"/"):
 			m.oursRPMDB += e.SizeBytes
-		case len(e.Owners) > 0 && nevras[e.Owners[0]]:
+		case len(e.Owners) > 0 && nevras[e.Owners[0]] && !ghosts[e.Path]:
 			m.oursFiles += e.SizeBytes
 			m.oursNumber++
 		default:
@@ -133,8 +135,8 @@ const fileFormat = `[%{FILEMODES:octal} %{LONGFILESIZES} %{FILEFLAGS} %{FILEINOD
 
 // countTheirs adds the files of a package that EKS Distro's scripts would ship. Of a package of which ours takes single files they take these, its
 // configuration and its licences; of every other all, without build identifiers, caches, logs and what of documentation and manuals has
-// no name that a licence could have.
-func (m *measured) countTheirs(lines string, partial bool, shipped map[string]bool) error {
+// no name that a licence could have. Its ghosts are added to ghosts.
+func (m *measured) countTheirs(lines string, partial bool, shipped, ghosts map[string]bool) error {
 	seen := map[string]bool{} // inodes of hard links
 	for line := range strings.Lines(lines) {
 		fields := strings.SplitN(strings.TrimSuffix(line, "\n"), " ", 6)
@@ -148,6 +150,9 @@ func (m *measured) countTheirs(lines string, partial bool, shipped map[string]bo
 			return fmt.Errorf("rpm printed %q", line)
 		}
 		name := fields[5]
+		if flags&pkgindex.FlagGhost != 0 {
+			ghosts[name] = true
+		}
 		switch {
 		case mode&0o170000 != 0o100000, flags&pkgindex.FlagGhost != 0, fields[4] != "1" && seen[fields[3]]:
 			continue
