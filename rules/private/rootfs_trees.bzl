@@ -23,7 +23,7 @@ rootfs_trees = rule(
     attrs = {
         "names": attr.string_list(doc = "Names of the root filesystems, in the order of rootfs.", mandatory = True),
         "platforms": attr.string_list(doc = "Labels of the platforms.", mandatory = True),
-        "rootfs": attr.label_list(cfg = each_platform, doc = "Root filesystems.", mandatory = True, providers = [RootfsInfo]),
+        "rootfs": attr.label_list(cfg = each_platform, doc = "Root filesystems.", providers = [RootfsInfo]),
         "_allowlist_function_transition": attr.label(default = "@bazel_tools//tools/allowlists/function_transition_allowlist"),
     },
 )
