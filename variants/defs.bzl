@@ -72,6 +72,7 @@ def variant(
         accounts = {},
         dirs = {},
         files = {},
+        contents = [],
         ca_trust = False,
         ld_so_cache = False,
         labels = {},
@@ -102,6 +103,7 @@ def variant(
       accounts: as in rpm_rootfs.
       dirs: as in rpm_rootfs.
       files: as in rpm_rootfs.
+      contents: image_content targets: what is no package.
       ca_trust: as in rpm_rootfs.
       ld_so_cache: as in rpm_rootfs.
       labels: dict of labels of the image, besides its title.
@@ -134,12 +136,13 @@ def variant(
         tags = [] if _RELEASES[release].locked else ["manual"]
         base_rootfs = "//variants/%s:%s_rootfs" % (base, release) if base else None
         rootfs = release + "_rootfs"
-        if data or accounts or dirs or files or ca_trust or ld_so_cache or not base:
+        if data or accounts or dirs or files or contents or ca_trust or ld_so_cache or not base:
             _rootfs(
                 name = rootfs,
                 accounts = accounts | data.get("accounts", {}),
                 base = base_rootfs,
                 ca_trust = ca_trust,
+                contents = contents,
                 data = _RELEASE_DEFAULTS | data,
                 dirs = dirs,
                 files = files,
@@ -224,8 +227,8 @@ def _inventory(*, name, release, variant):
         visibility = ["//variants:__pkg__"],
     )
 
-def _rootfs(*, name, release, data, base, accounts, dirs, files, ca_trust, ld_so_cache, no_shell):
-    contents = []
+def _rootfs(*, name, release, data, base, accounts, dirs, files, contents, ca_trust, ld_so_cache, no_shell):
+    contents = list(contents)
 
     if data["packages"]:
         contents.append(release + "_rpms")

@@ -20,7 +20,7 @@ def _image_content_impl(ctx):
     if ctx.attr.archive:
         file = _single_file(ctx, "archive", ctx.attr.archive)
         inputs.append(file)
-        spec["archive"] |= {"source": file.path}
+        spec["archive"] |= {"digest": ctx.attr.digest, "source": file.path, "strip_prefix": ctx.attr.strip_prefix}
     spec_file = ctx.actions.declare_file(ctx.label.name + ".content_spec.json")
     ctx.actions.write(spec_file, json.encode_indent(spec | {"label": label, "schema": CONTENT_SCHEMA}) + "\n")
     payload = ctx.actions.declare_file(ctx.label.name + ".payload.tar")
@@ -55,8 +55,10 @@ _image_content = rule(
     doc = "What the macro image_content instantiates.",
     attrs = {
         "archive": attr.label(doc = "Archive.", allow_files = True),
+        "digest": attr.string(doc = "Of the archive."),
         "files": attr.label_keyed_string_dict(doc = "File -> JSON: list of content.File without source.", allow_files = True),
-        "spec": attr.string(doc = "JSON: fields of content.Spec without label and schema.", mandatory = True),
+        "spec": attr.string(doc = "JSON: fields of content.Spec without label, schema, and what the other attributes say.", mandatory = True),
+        "strip_prefix": attr.string(doc = "Folders of the archive that paths lose."),
     },
     provides = [ContentInfo],
     toolchains = [TOOLCHAIN_TYPE],
@@ -163,17 +165,17 @@ def image_content(
     }
     if archive:
         spec["archive"] = {
-            "digest": digest,
             "exclude": exclude,
             "executable": executable,
             "prefix": prefix,
-            "strip_prefix": strip_prefix,
         }
     _image_content(
         name = name,
         archive = archive,
+        digest = digest,
         files = {file: json.encode(place) for file, place in places.items()},
         spec = json.encode(spec),
+        strip_prefix = strip_prefix,
         tags = tags,
         testonly = testonly,
         visibility = visibility,

@@ -231,7 +231,7 @@ func (r *reader) add(m *member) error {
 		r.addDir(at)
 	case pkgindex.TypeFile:
 		mode := uint32(0o644)
-		if m.executable || r.matches(r.executable, r.a.Executable, rest) {
+		if r.matches(r.executable, r.a.Executable, rest) || m.executable {
 			mode = 0o755
 		}
 		if err := r.addFile(at, mode, m.size, m.open); err != nil {
