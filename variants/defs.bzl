@@ -7,17 +7,19 @@ load("@al2023//:release.bzl", _AL2023_LOCKED = "LOCKED", _AL2023_PACKAGES = "PAC
 load("@debrpm//:release.bzl", _DEBRPM_LOCKED = "LOCKED", _DEBRPM_PACKAGES = "PACKAGES")
 load("@bazel_skylib//rules:write_file.bzl", "write_file")
 load("//rules:defs.bzl", "rpm_binary", "rpm_image", "rpm_inventory", "rpm_package", "rpm_rootfs")
+load("//rules/private:rootfs_golden_test.bzl", "rootfs_golden_test")
+load("//rules/private:rootfs_golden_update.bzl", "rootfs_golden_update")
 load("//rules/private:rpm_image_test.bzl", "rpm_image_test")
 load(":image_smoke_test.bzl", "image_smoke_test")
 
 visibility("//variants/...")
 
-# Release -> its lock, whether the lock can be used, and the names of its packages. Images of a release without a lock are `manual`, so
-# that `//...` builds without them.
+# Release -> its lock, whether the lock can be used, the names of its packages, and whether they get newer without a commit, because the
+# lock is not committed. Images of a release without a lock are `manual`, so that `//...` builds without them.
 _RELEASES = {
-    "al2": struct(lock = "//variants/releases/al2:rpms.lock.json", locked = _AL2_LOCKED, packages = _AL2_PACKAGES),
-    "al2023": struct(lock = "//variants/releases/al2023:rpms.lock.json", locked = _AL2023_LOCKED, packages = _AL2023_PACKAGES),
-    "debrpm": struct(lock = "@debrpm_release//:rpms.lock.json", locked = _DEBRPM_LOCKED, packages = _DEBRPM_PACKAGES),
+    "al2": struct(lock = "//variants/releases/al2:rpms.lock.json", locked = _AL2_LOCKED, moving = False, packages = _AL2_PACKAGES),
+    "al2023": struct(lock = "//variants/releases/al2023:rpms.lock.json", locked = _AL2023_LOCKED, moving = False, packages = _AL2023_PACKAGES),
+    "debrpm": struct(lock = "@debrpm_release//:rpms.lock.json", locked = _DEBRPM_LOCKED, moving = True, packages = _DEBRPM_PACKAGES),
 }
 
 RELEASES = sorted(_RELEASES)
@@ -82,6 +84,7 @@ def variant(
         commands = [],
         modes = {},
         no_shell = True,
+        size_budget = {},
         smoke = {}):
     """An image of ours, for every release.
 
@@ -89,8 +92,9 @@ def variant(
     `<release>_<arch>_test` the test that runs the image (of a release with a lock), `<release>_<arch>_smoke_test` the one in Go that
     uses it as its users do; `<release>_why` and
     `<release>_report` say for each platform what brings something in, and what was left out; `name`, `rootfs`, `why` and `report` are those of
-    the release that `//variants:release` chooses. Root filesystems are `manual`: an image builds them for its platforms, and
-    `//...` need not build them once more for the host. Images of a release without a lock are `manual` too.
+    the release that `//variants:release` chooses; `<release>_<arch>_golden_test` compares what is in the image with
+    golden/<release>_<arch>.txt, and its size with the budget, and `update_goldens` writes these lists again. Root filesystems are `manual`: an
+    image builds them for its platforms, and `//...` need not build them once more for the host. Images of a release without a lock are `manual` too.
 
     Args:
       name: name of the variant, and of its folder.
@@ -113,12 +117,18 @@ def variant(
       commands: commands that the tests of the image run, as in rpm_image_test.
       modes: permission bits that the tests of the image demand, as in rpm_image_test.
       no_shell: whether the image must have no shell.
+      size_budget: dict of release to dict of OCI architecture to the MiB that the regular files of the image may have, hard links once. A
+        test fails for a release with a lock that has none, or when the image is larger.
       smoke: the smoke test, in Go: dict of srcs, and cgo_programs, data, deps, images, programs as in image_smoke_test, with `{release}` in labels of images
         standing for the release, and releases: those that it runs for, if not all.
     """
     unknown = [key for key in smoke if key not in _SMOKE_KEYS]
     if unknown:
         fail("variant %s: smoke says %s; what it may say is %s" % (name, ", ".join(unknown), ", ".join(_SMOKE_KEYS)))
+    for release, budget in size_budget.items():
+        if release not in releases or [arch for arch in budget if arch not in _PLATFORMS]:
+            fail("variant %s: size_budget has %s: %s; it may have %s, and for each %s" % (name, release, budget, ", ".join(releases), ", ".join(_PLATFORMS)))
+    goldens = []
     for release, data in releases.items():
         unknown = [key for key in data if key not in _RELEASE_DEFAULTS]
         if release not in RELEASES or unknown:
@@ -193,6 +203,34 @@ def variant(
                     release = release,
                     deps = smoke.get("deps", []),
                 )
+            goldens.append("%s_%s_golden_test" % (release, arch))
+            golden = "golden/%s_%s.txt" % (release, arch)
+            rootfs_golden_test(
+                name = goldens[-1],
+                base = base_rootfs,
+                golden = golden if native.glob([golden], allow_empty = True) else None,
+                moving = _RELEASES[release].moving,
+                path = golden,
+                platform = platform,
+                release = release,
+                rootfs = rootfs,
+                size = "small",
+                size_budget = size_budget.get(release, {}).get(arch, 0),
+                update = "update_goldens",
+                variant = name,
+            )
+    rootfs_golden_update(
+        name = "update_goldens",
+        testonly = True,
+        tags = ["manual"],
+        tests = goldens,
+        visibility = ["//variants:__pkg__"],
+    )
+    native.filegroup(
+        name = "golden_pages",
+        srcs = native.glob(["golden/*.txt"], allow_empty = True) + ["README.md"],
+        visibility = ["//variants:__pkg__"],
+    )
 
     for release in RELEASES:
         _inventory(name = release + "_images", release = release, variant = name if release in releases and _RELEASES[release].locked else None)
