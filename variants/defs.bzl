@@ -63,7 +63,7 @@ _RELEASE_DEFAULTS = {
 }
 
 # What a variant may say about its smoke test.
-_SMOKE_KEYS = ["cgo_programs", "data", "deps", "images", "programs", "releases", "srcs"]
+_SMOKE_KEYS = ["cgo_programs", "data", "deps", "images", "program_deps", "programs", "releases", "srcs"]
 
 def variant(
         *,
@@ -119,7 +119,8 @@ def variant(
       no_shell: whether the image must have no shell.
       size_budget: dict of release to dict of OCI architecture to the MiB that the regular files of the image may have, hard links once. A
         test fails for a release with a lock that has none, or when the image is larger.
-      smoke: the smoke test, in Go: dict of srcs, and cgo_programs, data, deps, images, programs as in image_smoke_test, with `{release}` in labels of images
+      smoke: the smoke test, in Go: dict of srcs, and cgo_programs, data, deps, images, program_deps, programs as in
+        image_smoke_test, with `{release}` in labels of images
         standing for the release, and releases: those that it runs for, if not all.
     """
     unknown = [key for key in smoke if key not in _SMOKE_KEYS]
@@ -199,6 +200,7 @@ def variant(
                     data = smoke.get("data", []),
                     image = ":" + release,
                     images = {key: label.format(release = release) for key, label in smoke.get("images", {}).items()},
+                    program_deps = smoke.get("program_deps", []),
                     programs = smoke.get("programs", {}),
                     release = release,
                     deps = smoke.get("deps", []),

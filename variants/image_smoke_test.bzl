@@ -4,7 +4,7 @@ load("@rules_go//go:def.bzl", "go_binary", "go_test")
 
 visibility("//variants/...")
 
-def image_smoke_test(*, name, srcs, image, arch, release, images = {}, programs = {}, cgo_programs = {}, data = [], deps = [], size = "medium", tags = []):
+def image_smoke_test(*, name, srcs, image, arch, release, images = {}, programs = {}, program_deps = [], cgo_programs = {}, data = [], deps = [], size = "medium", tags = []):
     """A Go test, written with //tools/imagetest/smoke, that runs an image of one architecture.
 
         image_smoke_test(
@@ -26,7 +26,8 @@ def image_smoke_test(*, name, srcs, image, arch, release, images = {}, programs 
       arch: OCI architecture of the image to run: amd64 or arm64.
       release: name of the release that the image is made of.
       images: dict of name to further images: `smoke.OpenNamed`.
-      programs: dict of folder to Go files of a main package in it, compiled statically for arch: `smoke.Program`.
+      programs: dict of folder to Go files of a main package in it, compiled without cgo for arch: `smoke.Program`.
+      program_deps: Go packages of programs.
       cgo_programs: the same with cgo, for the architecture of the machine alone, because there is no other C compiler: `smoke.CgoProgram`.
       data: files that the test reads, relative to its folder.
       deps: Go packages of the test, besides imagerun and smoke.
@@ -51,8 +52,8 @@ def image_smoke_test(*, name, srcs, image, arch, release, images = {}, programs 
             goarch = arch,
             goos = "linux",
             pure = "on",
-            static = "on",
             tags = ["manual"],
+            deps = program_deps,
         )
         env["SMOKE_PROGRAM_" + _variable(key)] = "$(rootpath :%s)" % program
         more.append(":" + program)

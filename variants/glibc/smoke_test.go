@@ -13,7 +13,7 @@ import (
 // TestCgo: what a program asks of the C library, of its name services and of its threads is answered by the image's.
 func TestCgo(t *testing.T) {
 	image := smoke.Open(t)
-	image.NativeOnly(t, "there is no C compiler for another architecture; getent, which is dynamically linked too, runs in debrpm_arm64_test")
+	image.NativeOnly(t, "there is no C compiler for another architecture; TestDynamic calls the same libraries")
 	program := smoke.CgoProgram(t, "cgo")
 	file, err := elf.Open(program)
 	if err != nil {
@@ -25,6 +25,16 @@ func TestCgo(t *testing.T) {
 	}
 	p := imagerun.Process{Args: []string{"/program"}, User: "65534", ReadOnly: true, Mounts: []imagerun.Mount{imagerun.Bind(program, "/program")}}
 	image.Match(t, p, "^account: nonroot /home/nonroot\nservice: 443\nthread: 3.000000\n$")
+}
+
+// TestDynamic: programs of either architecture start and call C and C++ libraries, which call back.
+func TestDynamic(t *testing.T) {
+	image := smoke.Open(t)
+	p := imagerun.Process{
+		Args: []string{"/program"}, User: "65534", ReadOnly: true, Env: []string{"SMOKE_WORD=word"},
+		Mounts: []imagerun.Mount{imagerun.Bind(smoke.Program(t, "dynamic"), "/program")},
+	}
+	image.Match(t, p, `^glibc 2\.[0-9]+\nenvironment word\nsorted \[1 2 3\]\nroot 3\.000000\ndemangled std::vector<int, std::allocator<int> >::push_back\(int const&\)\nselinux [01]\n$`)
 }
 
 // TestNames: the C library finds accounts and services, and the loader has its cache.

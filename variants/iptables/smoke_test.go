@@ -53,7 +53,7 @@ func (f filter) do(t *testing.T, commands ...string) {
 	for _, command := range commands {
 		r := f.image.Run(t, f.process(command))
 		if r.Exit != 0 && regexp.MustCompile(`Table does not exist|Protocol not supported|kernel doesn't support`).MatchString(r.Output()) {
-			t.Skipf("this kernel has no %s: %s", command, r.Output())
+			t.Skipf("this kernel cannot do %q: %s", command, r.Output())
 		}
 		if r.Exit != 0 {
 			t.Fatalf("%s: exit status %d\n%s", command, r.Exit, r.Output())
@@ -180,9 +180,9 @@ func TestTools(t *testing.T) {
 		{"arptables-legacy", []string{"/usr/sbin/arptables-legacy -A INPUT -s 192.0.2.1 -j DROP"}, "/usr/sbin/arptables-legacy -L INPUT -n", `192\.0\.2\.1`},
 		{"nft", []string{"/usr/sbin/nft add table inet smoke", "/usr/sbin/nft add set inet smoke names { type ipv4_addr ; }", "/usr/sbin/nft add element inet smoke names { 192.0.2.7 }"},
 			"/usr/sbin/nft -j list ruleset", `"elem": *\["192\.0\.2\.7"\]`},
-		{"ipset", []string{"/usr/sbin/ipset create smoke hash:ip", "/usr/sbin/ipset add smoke 192.0.2.8", "/usr/sbin/iptables -A INPUT -m set --match-set smoke src -j DROP"},
+		{"ipset", []string{"/usr/sbin/ipset create smoke hash:ip", "/usr/sbin/ipset add smoke 192.0.2.8", "/usr/sbin/iptables-nft -A INPUT -m set --match-set smoke src -j DROP"},
 			"/usr/sbin/ipset list smoke", `(?s)References: 1\n.*192\.0\.2\.8`},
-		{"conntrack", []string{"/usr/sbin/iptables -A INPUT -m conntrack --ctstate INVALID -j DROP"}, "/usr/sbin/conntrack -C", `^[0-9]+\n$`},
+		{"conntrack", []string{"/usr/sbin/iptables-nft -A INPUT -m conntrack --ctstate INVALID -j DROP"}, "/usr/sbin/conntrack -C", `^[0-9]+\n$`},
 	} {
 		t.Run(test.summary, func(t *testing.T) {
 			f := newFilter(t, image)
@@ -192,7 +192,7 @@ func TestTools(t *testing.T) {
 	}
 	t.Run("conntrack sees a connection", func(t *testing.T) {
 		f := newFilter(t, image)
-		f.do(t, "/usr/sbin/iptables -A INPUT -m conntrack --ctstate INVALID -j DROP")
+		f.do(t, "/usr/sbin/iptables-nft -A INPUT -m conntrack --ctstate INVALID -j DROP")
 		if err := f.reach(t, "http://127.0.0.1:81/"); err != nil {
 			t.Fatal(err)
 		}

@@ -198,7 +198,7 @@ func (i *Image) Fail(t testing.TB, p imagerun.Process, pattern string) {
 	}
 }
 
-// Start starts a process that must be ready (probe without an error) within a time, 20 s when none is given. What still runs when the
+// Start starts a process that must be ready (probe without an error) within a time, a minute when none is given. What still runs when the
 // test ends is killed.
 func (i *Image) Start(t testing.TB, p imagerun.Process, timeout time.Duration, probe func() error) *imagerun.Running {
 	t.Helper()
@@ -208,7 +208,7 @@ func (i *Image) Start(t testing.TB, p imagerun.Process, timeout time.Duration, p
 	}
 	t.Cleanup(r.Kill)
 	if timeout == 0 {
-		timeout = 20 * time.Second
+		timeout = time.Minute
 	}
 	if err := r.Ready(timeout, probe); err != nil {
 		t.Fatal(err)

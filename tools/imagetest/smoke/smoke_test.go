@@ -197,6 +197,16 @@ func TestFailures(t *testing.T) {
 			}
 		})
 	}
+	t.Run("no shell because nothing can be run", func(t *testing.T) {
+		hidden := image.Rootfs() + ".hidden"
+		if err := os.Rename(image.Rootfs(), hidden); err != nil {
+			t.Fatal(err)
+		}
+		defer os.Rename(hidden, image.Rootfs())
+		if got := failure(t, func(t testing.TB) { image.NoShell(t) }); !strings.Contains(got, "for another reason") {
+			t.Errorf("failed with %q", got)
+		}
+	})
 	t.Run("a shell", func(t *testing.T) {
 		if err := os.Mkdir(filepath.Join(image.Rootfs(), "bin"), 0o755); err != nil {
 			t.Fatal(err)
@@ -219,7 +229,11 @@ func TestProcess(t *testing.T) {
 	p = self("do-cat")
 	p.Stdin = strings.NewReader("input")
 	image.Match(t, p, "^input$")
-	p.User = "user"
+	p.Devices = []string{"/etc/passwd"}
+	if got := failure(t, func(t testing.TB) { image.Output(t, p) }); !strings.Contains(got, "/etc/passwd is no device") {
+		t.Errorf("failed with %q", got)
+	}
+	p.Devices, p.User = nil, "user"
 	if got := failure(t, func(t testing.TB) { image.Output(t, p) }); !strings.Contains(got, `user "user" is not a number`) {
 		t.Errorf("failed with %q", got)
 	}
