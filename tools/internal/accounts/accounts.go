@@ -19,6 +19,9 @@ const (
 	maxID        = 1<<32 - 2 // -1 means "no change" to chown(2)
 	// locked is what systemd-sysusers(8) writes: no password matches it, and the account is not usable for login.
 	locked = "!*"
+	// aging is the rest of a line of shadow for an account of a person, as useradd writes it with the login.defs of distributions,
+	// but for the date.
+	aging = "::0:99999:7:::"
 	// noAging is the rest of a line of shadow for a system account, as useradd -r and systemd-sysusers write it, but for the date
 	// of the last change, which would be the day of the build.
 	noAging = ":::::::"

@@ -162,7 +162,13 @@ func (db *DB) addUser(r Request) error {
 	if u.Shell == "" {
 		u.Shell = "/sbin/nologin"
 	}
-	return db.SetUser(u)
+	if err := db.SetUser(u); err != nil {
+		return err
+	}
+	if r.Regular {
+		db.shadow[u.Name] = "!" + aging
+	}
+	return nil
 }
 
 // primaryGroup returns the number of the group of a new user, which is made when it is the user's own.

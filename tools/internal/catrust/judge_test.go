@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/mounttest"
 )
 
 // writeTree puts a tree, and what Update made, below root.
@@ -52,20 +54,14 @@ func extractor(t *testing.T, root string) func(args ...string) string {
 	if err := os.WriteFile(mine, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	// Ours lies over the machine's in a mount namespace of the program's own.
-	over := func(args ...string) *exec.Cmd {
-		script := `mount --bind "$0" ` + module + ` && exec "$@"`
-		return exec.Command("unshare", append([]string{"--map-root-user", "--mount", "sh", "-c", script, mine}, args...)...)
-	}
-	if out, err := over("true").CombinedOutput(); err != nil {
-		t.Skipf("nothing can be mounted here (%v: %s); not checked: stores against trust extract", err, out)
-	}
 	return func(args ...string) string {
 		out := filepath.Join(t.TempDir(), "out")
-		args = append(append([]string{"trust", "extract", "--overwrite"}, args...), out)
-		if text, err := over(args...).CombinedOutput(); err != nil {
-			t.Fatalf("trust %v: %v\n%s", args, err, text)
-		}
+		args = append(append([]string{"extract", "--overwrite"}, args...), out)
+		mounttest.Over(t, "stores against trust extract", []mounttest.Bind{{From: mine, To: module}}, func() {
+			if text, err := exec.Command("trust", args...).CombinedOutput(); err != nil {
+				t.Errorf("trust %v: %v\n%s", args, err, text)
+			}
+		})
 		return out
 	}
 }

@@ -8,9 +8,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/mounttest"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rootfs"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/selection"
 )
@@ -21,6 +21,9 @@ type scriptSet struct {
 	fields string // of the spec
 	known  differences
 }
+
+// rpm4 begins reasons that are none with rpm 6.
+const rpm4 = "rpm 4 "
 
 // TestScriptletsAgainstRPM_EL7 lets rpm install 113 packages of CentOS 7 with all their scriptlets in a chroot, and compares every
 // path, owner and account.
@@ -54,9 +57,9 @@ func TestScriptletsAgainstRPM_EL7(t *testing.T) {
 func TestScriptletsAgainstRPM_Debrpm(t *testing.T) {
 	rpms := debrpmPackages(t, "scriptlets against rpm -i")
 	compareScripts(t, scriptSet{rpms, `"accounts":{},"policies":{` + keepAll + `},"ld_so_cache":true,"scriptlets":"error"`, scriptDifferences(differences{
-		"/etc/alternatives/which*": "rpm runs %post of debianutils before a shell is installed, because nothing requires one, and it fails",
-		"/usr/bin/which":           "likewise", "/usr/share/man/man1/which.1.gz": "likewise", "/usr/share/man/*/man1/which.1.gz": "likewise",
-		"/var/lib/dpkg/alternatives/which": "likewise",
+		"/etc/alternatives/which*": rpm4 + "runs %post of debianutils before a shell is installed, because nothing requires one, and it fails",
+		"/usr/bin/which":           rpm4 + "likewise", "/usr/share/man/man1/which.1.gz": rpm4 + "likewise", "/usr/share/man/*/man1/which.1.gz": rpm4 + "likewise",
+		"/var/lib/dpkg/alternatives/which": rpm4 + "likewise",
 		"/etc/machine-id":                  "made empty with the image's identity, as systemd expects of an image; no scriptlet of debrpm makes it", "/etc/passwd": "passwords and new accounts; the accounts are compared one by one", "/etc/group": "likewise",
 		"account:/etc/*/systemd-network":     "of sysusers.d, for which no scriptlet of debrpm calls systemd-sysusers",
 		"account:/etc/group/systemd-journal": "likewise",
@@ -120,7 +123,7 @@ func compareScripts(t *testing.T, set scriptSet) {
 	accounts := set.known.compare(t, "account:", accountLines(treeFile(r)), accountLines(rootFile(t, root)), used)
 	t.Logf("%d packages, %d paths and %d accounts compared", len(packages), paths, accounts)
 	for _, pattern := range sortedKeys(set.known) {
-		if !used[pattern] {
+		if !used[pattern] && !strings.HasPrefix(set.known[pattern], rpm4) {
 			t.Errorf("nothing differs in %s any more: take it out of the list", pattern)
 		}
 	}
@@ -135,18 +138,17 @@ func installScripts(t *testing.T, root string, rpms []string) {
 	if err := os.Mkdir(filepath.Join(root, "dev"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Mknod(filepath.Join(root, "dev", "null"), syscall.S_IFCHR|0o666, 1<<8|3); err != nil {
-		t.Skipf("no device can be made here (%v); not checked: scriptlets against rpm -i", err)
-	}
-	if f, err := os.OpenFile(filepath.Join(root, "dev", "null"), os.O_WRONLY, 0); err != nil {
-		t.Skipf("devices do not work here (%v), and scriptlets write to /dev/null; not checked: scriptlets against rpm -i", err)
-	} else {
-		f.Close()
+	null := filepath.Join(root, "dev", "null")
+	if err := os.WriteFile(null, nil, 0o666); err != nil {
+		t.Fatal(err)
 	}
 	args := []string{"--root", root, "--define", "_dbpath /var/lib/rpm", "--define", "_transaction_color 3", "--define", "_prefer_color 2",
 		"--nodeps", "--nosignature", "--ignoresize", "--ignorearch", "--define", "_pkgverify_level none", "--define", "__systemd_sysusers true", "-i"}
-	out, err := exec.Command("rpm", append(args, rpms...)...).CombinedOutput()
-	t.Logf("rpm -i: %v\n%s", err, out)
+	// A device of our own would not work where the file system is mounted without devices.
+	mounttest.Over(t, "scriptlets against rpm -i", []mounttest.Bind{{From: "/dev/null", To: null}}, func() {
+		out, err := exec.Command("rpm", append(args, rpms...)...).CombinedOutput()
+		t.Logf("rpm -i: %v\n%s", err, out)
+	})
 }
 
 // forgetTimes takes the times off paths that no package laid down as they are.

@@ -2,11 +2,14 @@ package compose
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/extract"
@@ -61,23 +64,56 @@ func TestEL7(t *testing.T) {
 	t.Run("trust", func(t *testing.T) { compareBundle(t, root) })
 }
 
+// unpacked keeps what was extracted, since several tests use the same packages: file name to package.
+var unpacked struct {
+	sync.Mutex
+	dir      string
+	packages map[string]Package
+}
+
+// TestMain takes it away in the end.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if unpacked.dir != "" {
+		os.RemoveAll(unpacked.dir)
+	}
+	os.Exit(code)
+}
+
+// unpackFile extracts a package; the index is the caller's own.
 func unpackFile(t *testing.T, rpm string) Package {
 	t.Helper()
-	dir := t.TempDir()
-	at := func(name string) string { return filepath.Join(dir, name) }
-	if err := extract.Run(extract.Options{RPM: rpm, Payload: at("p"), Index: at("i"), Header: at("h")}); err != nil {
-		t.Fatal(err)
+	unpacked.Lock()
+	if unpacked.dir == "" {
+		dir, err := os.MkdirTemp("", "unpacked")
+		if err != nil {
+			t.Fatal(err)
+		}
+		unpacked.dir, unpacked.packages = dir, map[string]Package{}
+	}
+	p, ok := unpacked.packages[rpm]
+	at := func(kind string) string {
+		return filepath.Join(unpacked.dir, fmt.Sprintf("%x.%s", sha256.Sum256([]byte(rpm)), kind))
+	}
+	unpacked.Unlock()
+	if !ok {
+		if err := extract.Run(extract.Options{RPM: rpm, Payload: at("p"), Index: at("i"), Header: at("h")}); err != nil {
+			t.Fatal(err)
+		}
+		p = Package{Payload: at("p"), Header: at("h")}
+		unpacked.Lock()
+		unpacked.packages[rpm] = p
+		unpacked.Unlock()
 	}
 	f, err := os.Open(at("i"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	x, err := pkgindex.Read(f, rpm)
-	if err != nil {
+	if p.Index, err = pkgindex.Read(f, rpm); err != nil {
 		t.Fatal(err)
 	}
-	return Package{Index: x, Payload: at("p"), Header: at("h")}
+	return p
 }
 
 func verifyWithRPM(t *testing.T, root string) {

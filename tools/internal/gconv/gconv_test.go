@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/mounttest"
 )
 
 // decode reads a cache: what each name leads to, as text.
@@ -136,13 +138,6 @@ func TestIconv(t *testing.T) {
 	if _, err := exec.LookPath("iconv"); err != nil {
 		t.Skip("no iconv on this machine; not checked: that glibc reads the cache")
 	}
-	// A mount namespace of the program's own.
-	over := func(mine, real string, args ...string) *exec.Cmd {
-		return exec.Command("unshare", append([]string{"--map-root-user", "--mount", "sh", "-c", `mount --bind "$0" "$1" && shift && exec "$@"`, mine, real}, args...)...)
-	}
-	if out, err := over(t.TempDir(), t.TempDir(), "true").CombinedOutput(); err != nil {
-		t.Skipf("nothing can be mounted here (%v: %s); not checked: that glibc reads the cache", err, out)
-	}
 	found, _ := filepath.Glob("/usr/lib/*/gconv/" + FileName)
 	if len(found) != 1 {
 		t.Skipf("%d caches on this machine; not checked: that glibc reads ours", len(found))
@@ -164,9 +159,13 @@ func TestIconv(t *testing.T) {
 		t.Fatal(err)
 	}
 	run := func(cache, from, to, text string) (string, error) {
-		cmd := over(cache, found[0], "iconv", "-f", from, "-t", to)
-		cmd.Stdin = strings.NewReader(text)
-		out, err := cmd.Output()
+		var out []byte
+		var err error
+		mounttest.Over(t, "that glibc reads the cache", []mounttest.Bind{{From: cache, To: found[0]}}, func() {
+			cmd := exec.Command("iconv", "-f", from, "-t", to)
+			cmd.Stdin = strings.NewReader(text)
+			out, err = cmd.Output()
+		})
 		return string(out), err
 	}
 	for _, c := range []struct{ from, to, text, want string }{
