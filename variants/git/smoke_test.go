@@ -17,9 +17,8 @@ import (
 )
 
 const (
-	needsPrograms = "git starts ssh and its own helpers, and qemu-user cannot start programs of the image"
-	backendPath   = "/usr/lib/git-core/git-http-backend"
-	user          = 65532
+	backendPath = "/usr/lib/git-core/git-http-backend"
+	user        = 65532
 )
 
 // repository is a bare one, made by the git of the machine: two commits, a tag, a folder, a link, an executable file.
@@ -196,7 +195,7 @@ func TestSSH(t *testing.T) {
 	image.Fail(t, git(network, home, append(unknown, "root@127.0.0.1", "true")...), "Host key verification failed")
 
 	t.Run("clone and push", func(t *testing.T) {
-		image.NativeOnly(t, needsPrograms)
+		image.StartsPrograms(t)
 		cloneAndPush(t, image, network, repository, home, ssh)
 	})
 }
@@ -239,7 +238,8 @@ func TestHTTPS(t *testing.T) {
 	plain.Fail(t, helper(), refused)
 
 	t.Run("clone", func(t *testing.T) {
-		plain.NativeOnly(t, needsPrograms)
+		plain.StartsPrograms(t)
+		company.StartsPrograms(t)
 		clone := func(home string) imagerun.Process {
 			return git(network, home, "/usr/bin/git", "clone", url, "clone")
 		}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -94,6 +95,9 @@ func (i *Image) configuration(p Process) ([]byte, error) {
 	if i.handlers != nil {
 		linux, _ := config["linux"].(map[string]any)
 		i.handlers.join(linux)
+		if p.Network != nil {
+			dropMounts(config, "sysfs")
+		}
 	}
 	if p.Edit != nil {
 		p.Edit(config)
@@ -108,6 +112,15 @@ func appendTo(object map[string]any, key string, value any) {
 
 func (m Mount) spec() map[string]any {
 	return map[string]any{"destination": m.Target, "source": m.Source, "type": m.Type, "options": m.Options}
+}
+
+// dropMounts leaves out mounts of a type. A sysfs shows a network namespace, and only one of the process's own user namespace.
+func dropMounts(config map[string]any, kind string) {
+	have, _ := config["mounts"].([]any)
+	config["mounts"] = slices.DeleteFunc(have, func(m any) bool {
+		mount, _ := m.(map[string]any)
+		return mount["type"] == kind
+	})
 }
 
 // setVariable replaces a variable of the environment, or adds it.

@@ -37,7 +37,8 @@ type Process struct {
 	Mounts       []Mount
 	// Devices are device nodes of the machine, such as /dev/loop0, that the process sees and may use.
 	Devices []string
-	// Network is shared with other processes and with the test. Nil: a namespace of its own, with nothing but lo.
+	// Network is shared with other processes and with the test. Nil: a namespace of its own, with nothing but lo. After EmulateAll a process
+	// with one has no /sys, and no rights over the network.
 	Network *Network
 	Stdin   io.Reader
 	// Timeout after which the process is killed, an error. 0: DefaultTimeout. Under Start it counts from the start.
