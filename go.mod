@@ -14,9 +14,11 @@ require (
 
 // Tests only.
 require (
+	github.com/CycloneDX/cyclonedx-go v0.12.0 // the library of the CycloneDX project reads our bills of materials
 	github.com/cavaliergopher/rpm v1.2.0 // a second reader of headers, and its table of version comparisons from librpm
 	github.com/ebitengine/purego v0.11.3 // calls C libraries of images of any architecture, without a C compiler
 	github.com/knqyf263/go-rpmdb v0.1.1 // the reader of Trivy and Syft must read our rpmdb
+	github.com/package-url/packageurl-go v0.1.7 // the library of package URLs reads ours
 	github.com/rogpeppe/go-internal v1.16.0 // testscript: each program has txtar scripts
 	github.com/santhosh-tekuri/jsonschema/v5 v5.3.1 // a judge of the published schemas that is not ours; without dependencies
 	golang.org/x/sys v0.47.0 // network namespaces and device numbers for images that tests run

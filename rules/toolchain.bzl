@@ -15,6 +15,7 @@ _TOOLS = {
     "rpmextract": "Unpacks one RPM.",
     "rpmfetch": "Downloads what a lock names. It uses the network, so it is never part of a build action.",
     "rpmlock": "Makes and asks locks. It uses the network, so it is never part of a build action.",
+    "sbom": "Lists what a root filesystem holds.",
 }
 
 def _rpm_toolchain_impl(ctx):

@@ -244,7 +244,7 @@ def variant(
         tags = ["manual"],
         visibility = ["//tools:__subpackages__", "//variants:__subpackages__"],
     )
-    for alias, suffix, tags in [(name, "", VARIANT_TAGS), ("report", "_report", ["manual"]), ("rootfs", "_rootfs", ["manual"]), ("why", "_why", ["manual"])]:
+    for alias, suffix, tags in [(name, "", VARIANT_TAGS), ("report", "_report", ["manual"]), ("rootfs", "_rootfs", ["manual"]), ("sbom", "_sbom", ["manual"]), ("why", "_why", ["manual"])]:
         native.alias(
             name = alias,
             actual = select(

@@ -195,6 +195,34 @@ def check_rootfs(ctx, *, rootfs, spec, base = None, label = None):
     )
     return [out], [spec_file]
 
+def list_rootfs(ctx, rootfs, name):
+    """Declares the action that lists what a root filesystem holds.
+
+    Args:
+      ctx: context of the rule; it has TOOLCHAIN_TYPE.
+      rootfs: RootfsInfo.
+      name: string, start of the names of the files.
+
+    Returns:
+      struct: `cyclonedx` (File, bill of materials) and `packages` (File, table).
+    """
+    cyclonedx = ctx.actions.declare_file(name + ".cdx.json")
+    packages = ctx.actions.declare_file(name + ".packages.tsv")
+    args = ctx.actions.args()
+    args.add(rootfs.tree, format = "--tree=%s")
+    args.add(cyclonedx, format = "--cyclonedx=%s")
+    args.add(packages, format = "--list=%s")
+    ctx.actions.run(
+        mnemonic = "RootfsSbom",
+        progress_message = "Listing what is in %{label}",
+        executable = ctx.toolchains[TOOLCHAIN_TYPE].rpm.sbom,
+        arguments = [args],
+        inputs = [rootfs.tree],
+        outputs = [cyclonedx, packages],
+        toolchain = TOOLCHAIN_TYPE,
+    )
+    return struct(cyclonedx = cyclonedx, packages = packages)
+
 def _params(ctx):
     args = ctx.actions.args()
     args.use_param_file("@%s")

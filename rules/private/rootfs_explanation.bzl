@@ -2,6 +2,7 @@
 
 load("//rules:toolchain.bzl", "TOOLCHAIN_TYPE")
 load("//rules/providers:providers.bzl", "RootfsInfo")
+load(":rootfs_sbom.bzl", "rootfs_sbom")
 load(":transitions.bzl", "each_platform")
 
 visibility("//rules/...")
@@ -60,7 +61,7 @@ rootfs_explanation = rule(
 )
 
 def rootfs_explanations(*, name, rootfs, platforms = [], testonly = False, visibility = None):
-    """Makes `<name>_why` and `<name>_report`.
+    """Makes `<name>_why`, `<name>_report` and `<name>_sbom`.
 
     Args:
       name: name of the root filesystem or image.
@@ -69,10 +70,19 @@ def rootfs_explanations(*, name, rootfs, platforms = [], testonly = False, visib
       testonly: whether only tests may use the targets.
       visibility: visibility of the targets.
     """
+    platforms = [str(native.package_relative_label(platform)) for platform in platforms]
+    rootfs_sbom(
+        name = name + "_sbom",
+        platforms = platforms,
+        rootfs = rootfs,
+        tags = ["manual"],
+        testonly = testonly,
+        visibility = visibility,
+    )
     for verb in ["report", "why"]:
         rootfs_explanation(
             name = "%s_%s" % (name, verb),
-            platforms = [str(native.package_relative_label(platform)) for platform in platforms],
+            platforms = platforms,
             rootfs = rootfs,
             tags = ["manual"],
             testonly = testonly,

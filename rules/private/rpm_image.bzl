@@ -50,6 +50,7 @@ def rpm_image(
     `<name>_rootfs` is the root filesystem, when it is made here. Building any of them checks the tree of each platform, base included,
     and that it has the user and the program of the image config. `bazel run` of `<name>_why` with `-- PACKAGE`
     or `-- /PATH` says for each platform what brings it in; `<name>_report` lists the packages by size, and what was left out and why.
+    `bazel build` of `<name>_sbom` makes a bill of materials and a list of packages for each platform (rules/docs/sbom.md).
 
     Args:
       name: name of the index.

@@ -2,7 +2,7 @@
 
 load("//rules:toolchain.bzl", "TOOLCHAIN_TYPE")
 load("//rules/providers:providers.bzl", "ContentInfo", "RootfsInfo", "RpmClosureInfo", "RpmInfo", "RpmRequestInfo")
-load(":actions.bzl", "build_rootfs", "check_rootfs", "show_label")
+load(":actions.bzl", "build_rootfs", "check_rootfs", "list_rootfs", "show_label")
 load(":architectures.bzl", "ARCHITECTURE_ATTRS", "target_architecture")
 load(":checks.bzl", "read_check")
 load(":policies.bzl", "POLICY_ATTRS", "read_policies")
@@ -73,15 +73,18 @@ def _rpm_rootfs_impl(ctx):
         check = check,
     )
     findings, check_spec = check_rootfs(ctx, base = base, rootfs = rootfs, spec = check) if check != None else ([], [])
+    lists = list_rootfs(ctx, rootfs, ctx.label.name)
     return [
         rootfs,
         DefaultInfo(files = depset(rootfs.layers)),
         OutputGroupInfo(
             compressed_layers = depset(rootfs.compressed_layers),
             layer = depset([rootfs.layers[-1]]),
+            packages = depset([lists.packages]),
             report = depset([rootfs.reports[-1]]),
             rootcheck = depset(findings),
             rootcheck_spec = depset(check_spec),
+            sbom = depset([lists.cyclonedx]),
             selection = depset([rootfs.selections[-1]]),
             tree = depset([rootfs.tree]),
             _validation = depset(findings),
@@ -176,10 +179,10 @@ def rpm_rootfs(
         )
 
     Its default output is all layers, base first, for `tars` of an oci_image; on an rpm_base_image only those on top of the image. Output groups: `compressed_layers` (the same as gzip),
-    `layer` (the newest one alone), `report`, `selection`, `tree`, `rootcheck`. A check of the finished tree runs with every build.
+    `layer` (the newest one alone), `report`, `selection`, `tree`, `rootcheck`, and `sbom` and `packages`, which list what the root filesystem holds (rules/docs/sbom.md). A check of the finished tree runs with every build.
 
     `bazel run` of `<name>_why` with `-- PACKAGE` or `-- /PATH` says what brings it in, for the target platform; `<name>_report` lists the
-    packages by size, and what was left out and why.
+    packages by size, and what was left out and why. `bazel build` of `<name>_sbom` makes the bill of materials and the list of packages.
 
     Args:
       name: name of the target.

@@ -31,7 +31,12 @@ func (im *image) report(out io.Writer) {
 	for i := range packages {
 		p := &packages[i]
 		part := ""
-		if p.Partial {
+		switch {
+		case p.Foreign != nil:
+			part = " (of an image of others)"
+		case p.Provided:
+			part = " (registered only)"
+		case p.Partial:
 			part = " (in part)"
 		}
 		fmt.Fprintf(table, "%s\t%d\t%d\t %s%s: %s\n", count(p.SizeBytes), files(p), p.Layer+1, p.NEVRA, part, im.firstNeed(p.Name))

@@ -279,7 +279,8 @@ func describe(rec rpmdb.Record, nevra string) (*rootfs.Package, error) {
 	for _, v := range []struct {
 		tag rpm.Tag
 		to  *string
-	}{{rpm.TagName, &p.Name}, {rpm.TagArch, &p.Arch}, {rpm.TagLicense, &p.License}, {rpm.TagSourceRPM, &p.SourceRPM}} {
+	}{{rpm.TagName, &p.Name}, {rpm.TagArch, &p.Arch}, {rpm.TagLicense, &p.License}, {rpm.TagSourceRPM, &p.SourceRPM},
+		{rpm.TagVendor, &p.Vendor}, {rpm.TagURL, &p.URL}} {
 		s, err := rec.String(v.tag)
 		if err != nil {
 			return nil, err

@@ -223,7 +223,7 @@ func (c *composer) basePackage(p *rootfs.Package, byNEVRA map[string]Package) (*
 		if c.in.BaseForeign == "" && c.spec.RPMDB != nil {
 			return nil, fmt.Errorf("package %s of the base %s comes from image %s, but there is no --base-foreign", p.NEVRA, c.in.Base.Label, c.in.Base.Image)
 		}
-		out.Index = &pkgindex.Index{Name: p.Name, NEVRA: p.NEVRA, Arch: p.Arch, License: p.License, SourceRPM: p.SourceRPM}
+		out.Index = &pkgindex.Index{Name: p.Name, NEVRA: p.NEVRA, Arch: p.Arch, License: p.License, SourceRPM: p.SourceRPM, Vendor: p.Vendor, URL: p.URL}
 		return out, nil
 	}
 	var ok bool
@@ -358,7 +358,8 @@ func (c *composer) addPackages(t *rootfs.Tree) {
 	for _, p := range c.all() {
 		x := p.Index
 		t.Packages = append(t.Packages, rootfs.Package{Name: x.Name, NEVRA: x.NEVRA, Arch: x.Arch, Partial: p.partial, Layer: p.layer,
-			FileStates: string(p.states), SizeBytes: size[x.NEVRA], License: x.License, SourceRPM: x.SourceRPM, Provided: p.given, Foreign: p.foreign})
+			FileStates: string(p.states), SizeBytes: size[x.NEVRA], License: x.License, SourceRPM: x.SourceRPM, Vendor: x.Vendor, URL: x.URL,
+			SHA256: x.SHA256, Provided: p.given, Foreign: p.foreign})
 	}
 }
 

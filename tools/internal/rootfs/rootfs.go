@@ -50,6 +50,9 @@ type Package struct {
 	SizeBytes  int64  `json:"size_bytes"` // of its regular files in the image
 	License    string `json:"license,omitempty"`
 	SourceRPM  string `json:"source_rpm,omitempty"`
+	Vendor     string `json:"vendor,omitempty"`
+	URL        string `json:"url,omitempty"`
+	SHA256     string `json:"sha256,omitempty"`   // of the whole .rpm; "" for those of an image of others
 	Provided   bool   `json:"provided,omitempty"` // registered on request; no layer of ours ships it
 	// Foreign is set for packages that an image of others brings.
 	Foreign *ForeignPackage `json:"foreign,omitempty"`
@@ -118,7 +121,7 @@ type Entry struct {
 	ELF        *pkgindex.ELF `json:"elf,omitempty"`
 	Interp     string        `json:"interp,omitempty"`
 	InterpArg  string        `json:"interp_arg,omitempty"`
-	// Text is the contents of the small files that rootcheck and the elfresolve of a child must understand: those for which
+	// Text is the contents of the small files that rootcheck, bills of materials and the elfresolve of a child must understand: those for which
 	// KeepsText is true.
 	Text string `json:"text,omitempty"`
 
@@ -139,10 +142,10 @@ type Content struct {
 const MaxText = 64 << 10
 
 // KeepsText reports whether the contents of a regular file belong into the Text of its entry: the search path of the loader,
-// the accounts, and the state of the alternatives.
+// the accounts, the state of the alternatives, and what the system calls itself.
 func KeepsText(path string, size int64) bool {
 	switch path {
-	case "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow":
+	case "/etc/os-release", "/usr/lib/os-release", "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow":
 		return size <= MaxText
 	}
 	for _, dir := range []string{"/var/lib/dpkg/alternatives", "/var/lib/alternatives"} {
