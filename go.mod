@@ -4,6 +4,7 @@ go 1.26.0
 
 // The product.
 require (
+	github.com/google/go-containerregistry v0.22.1 // tags and manifests of registries, with the credentials of docker login
 	github.com/klauspost/compress v1.20.3 // zstd payloads and metadata, with long windows; faster gzip
 	github.com/mikelolasagasti/xz v1.0.1 // xz payloads, with BCJ filters; the fastest in pure Go
 	github.com/ulikunitz/xz v0.5.17 // payloads of the old lzma format, which the other one lacks
@@ -25,8 +26,17 @@ require (
 )
 
 require (
-	golang.org/x/tools v0.38.0 // indirect; of testscript
+	golang.org/x/tools v0.49.0 // indirect; of testscript
 	golang.org/x/xerrors v0.0.0-20200804184101-5ec99f83aff1 // indirect; of go-rpmdb
 )
 
-require golang.org/x/crypto v0.0.0-20210921155107-089bfa567519 // indirect
+require (
+	github.com/docker/cli v29.7.2+incompatible // indirect
+	github.com/docker/docker-credential-helpers v0.9.3 // indirect
+	github.com/opencontainers/go-digest v1.0.0 // indirect
+	github.com/opencontainers/image-spec v1.1.1 // indirect
+	github.com/sirupsen/logrus v1.9.4 // indirect
+	golang.org/x/crypto v0.0.0-20210921155107-089bfa567519 // indirect
+	golang.org/x/sync v0.22.0 // indirect
+	gotest.tools/v3 v3.5.2 // indirect
+)

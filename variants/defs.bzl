@@ -6,10 +6,12 @@ load("@al2//:release.bzl", _AL2_LOCKED = "LOCKED", _AL2_PACKAGES = "PACKAGES")
 load("@al2023//:release.bzl", _AL2023_LOCKED = "LOCKED", _AL2023_PACKAGES = "PACKAGES")
 load("@debrpm//:release.bzl", _DEBRPM_LOCKED = "LOCKED", _DEBRPM_PACKAGES = "PACKAGES")
 load("@bazel_skylib//rules:write_file.bzl", "write_file")
+load("@rules_oci//oci:defs.bzl", "oci_push")
 load("//rules:defs.bzl", "rpm_binary", "rpm_image", "rpm_inventory", "rpm_package", "rpm_rootfs")
 load("//rules/private:rootfs_golden_test.bzl", "rootfs_golden_test")
 load("//rules/private:rootfs_golden_update.bzl", "rootfs_golden_update")
 load("//rules/private:rpm_image_test.bzl", "rpm_image_test")
+load("//rules/private:rpm_publish.bzl", "rpm_publish")
 load(":image_smoke_test.bzl", "image_smoke_test")
 
 visibility("//variants/...")
@@ -91,7 +93,8 @@ def variant(
     Targets: `<release>` is the OCI index, `<release>_rootfs` the root filesystem, `<release>_rpms` what it asks for,
     `<release>_<arch>_test` the test that runs the image (of a release with a lock), `<release>_<arch>_smoke_test` the one in Go that
     uses it as its users do; `<release>_why` and
-    `<release>_report` say for each platform what brings something in, and what was left out; `name`, `rootfs`, `why` and `report` are those of
+    `<release>_report` say for each platform what brings something in, and what was left out; `<release>_push` and `<release>_promote`
+    publish the image (README.md of releases); `name`, `push`, `promote`, `rootfs`, `why` and `report` are those of
     the release that `//variants:release` chooses; `<release>_<arch>_golden_test` compares what is in the image with
     golden/<release>_<arch>.txt, and its size with the budget, and `update_goldens` writes these lists again. Root filesystems are `manual`: an
     image builds them for its platforms, and `//...` need not build them once more for the host. Images of a release without a lock are `manual` too.
@@ -236,6 +239,17 @@ def variant(
 
     for release in RELEASES:
         _inventory(name = release + "_images", release = release, variant = name if release in releases and _RELEASES[release].locked else None)
+    for release in releases:
+        kinds = ["test"] + (["smoke_test"] if smoke and release in smoke.get("releases", RELEASES) else [])
+        _publish(
+            name = release,
+            tests = {
+                arch: ["//variants/%s:%s_%s_%s" % (name, release, arch, kind) for kind in kinds]
+                for arch in _PLATFORMS
+            },
+            variant = name,
+        )
+
     # What the variant says, for programs that compare it with something.
     write_file(
         name = "definition",
@@ -244,7 +258,7 @@ def variant(
         tags = ["manual"],
         visibility = ["//tools:__subpackages__", "//variants:__subpackages__"],
     )
-    for alias, suffix, tags in [(name, "", VARIANT_TAGS), ("report", "_report", ["manual"]), ("rootfs", "_rootfs", ["manual"]), ("sbom", "_sbom", ["manual"]), ("why", "_why", ["manual"])]:
+    for alias, suffix, tags in [(name, "", VARIANT_TAGS)] + [(verb, "_" + verb, ["manual"]) for verb in ["promote", "push", "report", "rootfs", "sbom", "why"]]:
         native.alias(
             name = alias,
             actual = select(
@@ -266,6 +280,32 @@ def _inventory(*, name, release, variant):
         tags = ["manual"],
         visibility = ["//variants:__pkg__"],
     )
+
+def _publish(*, name, variant, tests):
+    # `latest` is the release that `//variants:<image>` is made of when nobody chooses.
+    moving_tags = (["latest"] if name == DEFAULT_RELEASE else []) + ["latest-" + name]
+    oci_push(
+        name = name + "_oci_push",
+        image = name,
+        # oci_push must name one; the registry is chosen on the command line.
+        repository = "registry.invalid/" + variant,
+        tags = ["manual"],
+        visibility = ["//visibility:private"],
+    )
+    for verb in ["promote", "push"]:
+        rpm_publish(
+            name = "%s_%s" % (name, verb),
+            digests = "variants/releases/%s/digests.json" % name,
+            image = name,
+            image_name = variant,
+            moving_tags = moving_tags,
+            pusher = name + "_oci_push",
+            release = name,
+            tags = ["manual"],
+            tests = tests,
+            verb = verb,
+            visibility = ["//visibility:public"],
+        )
 
 def _rootfs(*, name, release, data, base, accounts, dirs, files, contents, ca_trust, ld_so_cache, no_shell):
     contents = list(contents)

@@ -22,6 +22,7 @@ import (
 	"github.com/rules-slimrpm/rules_slimrpm/tools/imagetest/imagerun"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/strictjson"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/verdict"
 )
 
 const maxSpecBytes = 1 << 20
@@ -107,6 +108,7 @@ type tester struct {
 	image  *imagerun.Image
 	root   string // where it is unpacked
 	failed []error
+	passed int
 }
 
 func (t *tester) all() error {
@@ -141,7 +143,20 @@ func (t *tester) all() error {
 	if len(t.failed) > 0 {
 		return fmt.Errorf("%s (%s): %w", t.spec.Image, t.spec.Arch, errors.Join(t.failed...))
 	}
-	return nil
+	return t.leaveVerdict()
+}
+
+// leaveVerdict writes the proof that this image has passed to where Bazel keeps the outputs of tests.
+func (t *tester) leaveVerdict() error {
+	dir := os.Getenv("TEST_UNDECLARED_OUTPUTS_DIR")
+	if dir == "" {
+		return nil
+	}
+	digest, err := verdict.LayoutDigest(t.spec.Image)
+	if err != nil {
+		return err
+	}
+	return verdict.Write(dir, verdict.Verdict{Test: os.Getenv("TEST_TARGET"), Digest: digest, Arch: t.spec.Arch, Checks: t.passed})
 }
 
 func (t *tester) record(name string, err error) {
@@ -150,6 +165,7 @@ func (t *tester) record(name string, err error) {
 		t.failed = append(t.failed, fmt.Errorf("%s: %w", name, err))
 		return
 	}
+	t.passed++
 	fmt.Printf("ok   %s\n", name)
 }
 

@@ -63,7 +63,11 @@ func open(t testing.TB, name string) *Image {
 	if reason := imagerun.Unusable(); reason != "" {
 		t.Skipf("%s; not run: %s (%s)", reason, layout, arch)
 	}
-	return OpenLayout(t, runfile(layout), arch)
+	image := OpenLayout(t, runfile(layout), arch)
+	if name == "SMOKE_IMAGE" {
+		passes.watch(t, runfile(layout), arch)
+	}
+	return image
 }
 
 // OpenLayout unpacks an image of a layout.

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/random"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+// TestMain is also the program of an oci_push target: what FAKE_PUSHER names goes to --repository under --tag.
+func TestMain(m *testing.M) {
+	dir := os.Getenv("FAKE_PUSHER")
+	if dir == "" {
+		os.Exit(m.Run())
+	}
+	if err := fakePush(dir, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "ocipush: error:", err)
+		os.Exit(1)
+	}
+}
+
+func fakePush(dir string, args []string) error {
+	if len(args) != 4 || args[0] != "--repository" || args[2] != "--tag" {
+		return fmt.Errorf("arguments are %q", args)
+	}
+	ref, err := name.ParseReference(args[1] + ":" + args[3])
+	if err != nil {
+		return err
+	}
+	top, err := layout.ImageIndexFromPath(dir)
+	if err != nil {
+		return err
+	}
+	manifest, err := top.IndexManifest()
+	if err != nil {
+		return err
+	}
+	index, err := top.ImageIndex(manifest.Manifests[0].Digest)
+	if err != nil {
+		return err
+	}
+	return remote.WriteIndex(ref, index)
+}
+
+// serve starts a registry on loopback: Debian's docker-registry or, without it, one in memory.
+func serve(t *testing.T) (address string) {
+	program, err := exec.LookPath("docker-registry")
+	if err != nil {
+		t.Logf("%v; a registry in memory takes its place (./bazelw test //tools/publish:all has the real one)", err)
+		server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+		t.Cleanup(server.Close)
+		return strings.TrimPrefix(server.URL, "http://")
+	}
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address = free.Addr().String()
+	free.Close()
+	dir := t.TempDir()
+	config := filepath.Join(dir, "config.yml")
+	text := fmt.Sprintf("version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: %s}\n", dir, address)
+	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, "serve", config)
+	var output strings.Builder
+	cmd.Stdout, cmd.Stderr = &output, &output
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	for range 100 {
+		if response, err := http.Get("http://" + address + "/v2/"); err == nil {
+			response.Body.Close()
+			return address
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatalf("docker-registry does not answer at %s: %s", address, output.String())
+	return ""
+}
+
+// writeLayout writes an OCI layout with an index of two architectures, and returns its digest.
+func writeLayout(t *testing.T, dir string) string {
+	t.Helper()
+	index := v1.ImageIndex(mutate.IndexMediaType(empty.Index, types.OCIImageIndex))
+	for _, arch := range []string{"amd64", "arm64"} {
+		image, err := random.Image(500, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: image, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: arch}}})
+	}
+	path, err := layout.Write(dir, empty.Index)
+	if err == nil {
+		err = path.AppendIndex(index)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest, err := index.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return digest.String()
+}
