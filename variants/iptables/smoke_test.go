@@ -200,6 +200,140 @@ func TestTools(t *testing.T) {
 	})
 }
 
+const wrapperPath = "/usr/sbin/iptables-wrapper"
+
+// wrapped is a namespace with the image itself, in which iptables-wrapper has not been called.
+func wrapped(t *testing.T, image *smoke.Image) filter {
+	t.Helper()
+	f := filter{image, smoke.NewNetwork(t)}
+	for _, family := range families {
+		f.image.Run(t, f.writing("/usr/bin/update-alternatives --set "+family+" "+wrapperPath))
+		f.leads(t, family, wrapperPath)
+	}
+	return f
+}
+
+var families = []string{"iptables", "ip6tables"}
+
+// writing is a process that may change the alternatives.
+func (f filter) writing(command string) imagerun.Process {
+	p := f.process(command)
+	p.ReadOnly = false
+	return p
+}
+
+// leads demands what update-alternatives says of a program.
+func (f filter) leads(t *testing.T, family, path string) {
+	t.Helper()
+	f.image.Match(t, f.process("/usr/bin/update-alternatives --query "+family), `(?s)^Name: `+family+`\n.*Status: manual\n.*Value: `+path+`\n`)
+}
+
+// uses demands that all names are programs of a backend by now.
+func (f filter) uses(t *testing.T, b backend) {
+	t.Helper()
+	for _, family := range families {
+		f.leads(t, family, "/usr/sbin/"+family+"-"+b.name)
+		for _, suffix := range []string{"", "-save", "-restore"} {
+			f.image.Match(t, f.process("/usr/sbin/"+family+suffix+" --version"), "^"+family+suffix+" "+b.version)
+		}
+	}
+}
+
+// TestHints: wherever kubelet has left its chain, the first call of any name finds it, and from then on all names are programs of that
+// backend. Chains of others in the other backend do not matter.
+func TestHints(t *testing.T) {
+	image := smoke.Open(t)
+	image.NativeOnly(t, "qemu-user has no netfilter sockets")
+	for _, b := range backends {
+		for i, family := range families {
+			for k, first := range []string{"/usr/sbin/iptables -L", "/usr/sbin/ip6tables-save", "ip6tables -t nat -S"} {
+				chain := []string{"KUBE-IPTABLES-HINT", "KUBE-KUBELET-CANARY"}[(i+k)%2]
+				t.Run(fmt.Sprintf("%s in %s of %s, %s", chain, b.name, family, first), func(t *testing.T) {
+					f := wrapped(t, image)
+					f.do(t, "/usr/sbin/"+family+"-"+b.name+" -t mangle -N "+chain)
+					for _, junk := range []string{"BAD-1", "BAD-2"} {
+						f.do(t, "/usr/sbin/"+family+"-"+b.other+" -t mangle -N "+junk)
+					}
+					f.leads(t, "iptables", wrapperPath)
+					f.image.Succeed(t, f.writing(first))
+					f.uses(t, b)
+				})
+			}
+		}
+	}
+}
+
+// TestNoHint: without a hint it is nf_tables, and to look does not make tables of ip_tables.
+func TestNoHint(t *testing.T) {
+	image := smoke.Open(t)
+	image.NativeOnly(t, "qemu-user has no netfilter sockets")
+	f := wrapped(t, image)
+	f.image.Succeed(t, f.writing("/usr/sbin/iptables -L"))
+	f.uses(t, backends[1])
+	if r := f.image.Run(t, f.process("/usr/sbin/iptables -L")); strings.Contains(r.Stderr, "legacy tables present") {
+		t.Errorf("the wrapper has made tables: %s", r.Stderr)
+	}
+	// What others have made without a hint does not decide.
+	f = wrapped(t, image)
+	f.do(t, "/usr/sbin/iptables-legacy -t mangle -N BAD-1", "/usr/sbin/iptables-legacy -A INPUT -p tcp --dport 83 -j DROP")
+	f.image.Succeed(t, f.writing("/usr/sbin/ip6tables -L"))
+	f.uses(t, backends[1])
+}
+
+// TestWrapperReadOnly: on a root filesystem that cannot be written, every call finds out for itself.
+func TestWrapperReadOnly(t *testing.T) {
+	image := smoke.Open(t)
+	image.NativeOnly(t, "qemu-user has no netfilter sockets")
+	f := wrapped(t, image)
+	for _, family := range families {
+		f.image.Match(t, f.process("/usr/sbin/"+family+" --version"), backends[1].version)
+	}
+	f.do(t, "/usr/sbin/ip6tables-legacy -t mangle -N KUBE-IPTABLES-HINT")
+	for _, family := range families {
+		f.image.Match(t, f.process("/usr/sbin/"+family+" --version"), backends[0].version)
+	}
+	f.leads(t, "iptables", wrapperPath)
+	restore := f.process("ip6tables-restore --noflush")
+	restore.Stdin = strings.NewReader("*filter\n:SMOKE - [0:0]\nCOMMIT\n")
+	f.image.Succeed(t, restore)
+	f.image.Match(t, f.process("/usr/sbin/ip6tables-legacy-save"), `(?m)^:SMOKE - `)
+}
+
+// TestWrapperAtOnce: calls that are made together all get an answer, and the same one.
+func TestWrapperAtOnce(t *testing.T) {
+	image := smoke.Open(t)
+	image.NativeOnly(t, "qemu-user has no netfilter sockets")
+	f := wrapped(t, image)
+	f.do(t, "/usr/sbin/iptables-legacy -t mangle -N KUBE-KUBELET-CANARY")
+	var running []*imagerun.Running
+	for i := range 6 {
+		r, err := image.Image.Start(f.writing("/usr/sbin/" + families[i%2] + " --version"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(r.Kill)
+		running = append(running, r)
+	}
+	for _, r := range running {
+		if result, err := r.Wait(); err != nil || result.Exit != 0 || !regexp.MustCompile(backends[0].version).MatchString(result.Stdout) || result.Stderr != "" {
+			t.Errorf("%v, %d\n%s", err, result.Exit, result.Output())
+		}
+	}
+	f.uses(t, backends[0])
+}
+
+// TestWrapperUndecided: without the right to see packet filters nothing is decided for good, and the right program says what is missing.
+func TestWrapperUndecided(t *testing.T) {
+	image := smoke.Open(t)
+	image.StartsPrograms(t)
+	f := filter{image, smoke.NewNetwork(t)}
+	p := f.writing("/usr/sbin/iptables -L")
+	p.Capabilities = nil
+	image.Fail(t, p, "iptables.*Could not fetch rule set generation id: Permission denied|Failed to initialize nft: (Protocol not supported|Operation not permitted)")
+	f.leads(t, "iptables", wrapperPath)
+	image.Fail(t, f.process(wrapperPath+" -L"), `^iptables-wrapper: error: called as "iptables-wrapper"\niptables-wrapper: hint: this program stands in for iptables, `)
+}
+
 func TestNoShell(t *testing.T) {
 	smoke.Open(t).NoShell(t)
 }
