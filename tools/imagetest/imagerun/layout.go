@@ -13,31 +13,12 @@ import (
 	"runtime"
 	"strings"
 	"sync/atomic"
-)
 
-const indexMediaType = "application/vnd.oci.image.index.v1+json"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/ocilayout"
+)
 
 // tag is that of the one manifest of a layout of ours.
 const tag = "test"
-
-type descriptor struct {
-	MediaType   string            `json:"mediaType"`
-	Digest      string            `json:"digest"`
-	Size        int64             `json:"size"`
-	Platform    *platform         `json:"platform,omitempty"`
-	Annotations map[string]string `json:"annotations,omitempty"`
-}
-
-type platform struct {
-	Architecture string `json:"architecture"`
-	OS           string `json:"os"`
-}
-
-type index struct {
-	SchemaVersion int          `json:"schemaVersion"`
-	MediaType     string       `json:"mediaType,omitempty"`
-	Manifests     []descriptor `json:"manifests"`
-}
 
 // Image is the image of one architecture of a layout.
 type Image struct {
@@ -65,14 +46,14 @@ func Unusable() string {
 // Select finds the image of an OCI architecture in a layout, and makes a layout of it alone in dir, because umoci and skopeo
 // address images by tag.
 func Select(layout, arch, dir string) (*Image, error) {
-	found, err := findManifest(layout, filepath.Join(layout, "index.json"), arch)
+	found, err := ocilayout.Open(layout, arch)
 	if err != nil {
 		return nil, err
 	}
-	if found == nil {
-		return nil, fmt.Errorf("%s has no linux/%s image", layout, arch)
+	manifest, err := os.Stat(filepath.Join(layout, "blobs", strings.ReplaceAll(found.Digest, ":", "/")))
+	if err != nil {
+		return nil, err
 	}
-	found.Annotations = map[string]string{"org.opencontainers.image.ref.name": tag}
 	own := filepath.Join(dir, "layout")
 	if err := os.Mkdir(own, 0o755); err != nil {
 		return nil, err
@@ -84,7 +65,10 @@ func Select(layout, arch, dir string) (*Image, error) {
 	if err := os.Symlink(blobs, filepath.Join(own, "blobs")); err != nil {
 		return nil, err
 	}
-	data, err := json.Marshal(index{SchemaVersion: 2, Manifests: []descriptor{*found}})
+	data, err := json.Marshal(map[string]any{"schemaVersion": 2, "manifests": []any{map[string]any{
+		"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": found.Digest, "size": manifest.Size(),
+		"annotations": map[string]string{"org.opencontainers.image.ref.name": tag},
+	}}})
 	if err != nil {
 		return nil, err
 	}
@@ -95,33 +79,6 @@ func Select(layout, arch, dir string) (*Image, error) {
 		return nil, err
 	}
 	return &Image{Arch: arch, dir: dir, layout: own}, nil
-}
-
-func findManifest(layout, path, arch string) (*descriptor, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading image index: %w", err)
-	}
-	var x index
-	if err := json.Unmarshal(data, &x); err != nil {
-		return nil, fmt.Errorf("reading image index %s: %w", path, err)
-	}
-	for _, d := range x.Manifests {
-		switch {
-		case d.MediaType == indexMediaType:
-			found, err := findManifest(layout, blobPath(layout, d.Digest), arch)
-			if found != nil || err != nil {
-				return found, err
-			}
-		case d.Platform != nil && d.Platform.Architecture == arch && d.Platform.OS == "linux":
-			return &d, nil
-		}
-	}
-	return nil, nil
-}
-
-func blobPath(layout, digest string) string {
-	return filepath.Join(layout, "blobs", strings.ReplaceAll(digest, ":", "/"))
 }
 
 // Reference names the image for umoci and, with a transport before it, for skopeo.
