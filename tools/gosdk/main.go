@@ -2,12 +2,13 @@
 // GOPROXY and the checksum database; no action runs it.
 //
 //	gosdk fetch --sdks=F --out=DIR
-//	gosdk outdated --sdks=F [--format=text|json]
-//	gosdk update --sdks=F [SERIES...]
+//	gosdk outdated --sdks=F [--toolchain=MODULE.bazel] [--format=text|json]
+//	gosdk update --sdks=F [--toolchain=MODULE.bazel] [SERIES...]
 //
 // fetch brings the archives into DIR, as go<version>.linux-<arch>.zip, each compared with its hash in sdks.json; what is there already is
 // left alone. outdated prints the SDKs of which the series has a newer release for every architecture, and exits with 10 if there are
-// any. update writes these releases and their hashes into sdks.json.
+// any. update writes these releases and their hashes into sdks.json. With --toolchain, both are about the compiler of the build too, which
+// is in the programs of ours that images hold.
 package main
 
 import (
@@ -34,6 +35,7 @@ func run(args []string) error {
 	flags := cli.NewFlagSet("gosdk")
 	sdks := flags.String("sdks", "", "sdks.json")
 	out := flags.String("out", "", "fetch: folder of the archives")
+	module := flags.String("toolchain", "", "outdated, update: file that names the compiler of the build, MODULE.bazel")
 	format := flags.String("format", "text", "outdated: text or json")
 	var words, options []string
 	for _, arg := range args {
@@ -57,6 +59,12 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
+	var compiler *toolchain
+	if *module != "" {
+		if compiler, err = readToolchain(*module); err != nil {
+			return err
+		}
+	}
 	switch verb {
 	case "fetch":
 		if *out == "" {
@@ -67,9 +75,9 @@ func run(args []string) error {
 		if *format != "text" && *format != "json" {
 			return fmt.Errorf("--format=%s: text or json", *format)
 		}
-		return outdated(os.Stdout, f, *format)
+		return outdated(os.Stdout, f, compiler, *format)
 	case "update":
-		return update(*sdks, f, words)
+		return update(*sdks, f, compiler, words)
 	}
 	return cli.Hint(fmt.Errorf("unknown verb %q", verb), "fetch, outdated or update")
 }
@@ -127,9 +135,17 @@ type due struct {
 	Series string `json:"series"`
 	From   string `json:"from"`
 	To     string `json:"to"`
+	File   string `json:"file,omitempty"` // that names the compiler of the build; "" for sdks.json
 }
 
-func newer(f *gosdk.File) ([]due, error) {
+func (d *due) where() string {
+	if d.File == "" {
+		return ""
+	}
+	return "  (compiler of the build, " + filepath.Base(d.File) + ")"
+}
+
+func newer(f *gosdk.File, compiler *toolchain) ([]due, error) {
 	versions, err := listVersions(f.Module)
 	if err != nil {
 		return nil, err
@@ -138,14 +154,19 @@ func newer(f *gosdk.File) ([]due, error) {
 	for i := range f.SDKs {
 		sdk := &f.SDKs[i]
 		if latest := sdk.Latest(versions); latest != sdk.Version {
-			out = append(out, due{sdk.Series, sdk.Version, latest})
+			out = append(out, due{Series: sdk.Series, From: sdk.Version, To: latest})
+		}
+	}
+	if compiler != nil {
+		if d := compiler.newer(versions); d != nil {
+			out = append(out, *d)
 		}
 	}
 	return out, nil
 }
 
-func outdated(w io.Writer, f *gosdk.File, format string) error {
-	list, err := newer(f)
+func outdated(w io.Writer, f *gosdk.File, compiler *toolchain, format string) error {
+	list, err := newer(f, compiler)
 	if err != nil {
 		return err
 	}
@@ -157,7 +178,7 @@ func outdated(w io.Writer, f *gosdk.File, format string) error {
 		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "series\thave\tnewest")
 		for _, d := range list {
-			fmt.Fprintf(table, "%s\t%s\t%s\n", d.Series, d.From, d.To)
+			fmt.Fprintf(table, "%s\t%s\t%s%s\n", d.Series, d.From, d.To, d.where())
 		}
 		err = table.Flush()
 	}
@@ -167,18 +188,25 @@ func outdated(w io.Writer, f *gosdk.File, format string) error {
 	return err
 }
 
-func update(name string, f *gosdk.File, series []string) error {
+func update(name string, f *gosdk.File, compiler *toolchain, series []string) error {
 	for _, s := range series {
 		if !slices.ContainsFunc(f.SDKs, func(sdk gosdk.SDK) bool { return sdk.Series == s }) {
 			return cli.Hint(fmt.Errorf("%s has no series %s", name, s), "add it by hand, with a version and the hashes that `go mod download -json` prints")
 		}
 	}
-	list, err := newer(f)
+	list, err := newer(f, compiler)
 	if err != nil {
 		return err
 	}
 	for _, d := range list {
 		if len(series) > 0 && !slices.Contains(series, d.Series) {
+			continue
+		}
+		if d.File != "" {
+			if err := compiler.set(d.To); err != nil {
+				return err
+			}
+			fmt.Printf("Go %s: %s -> %s%s\n", d.Series, d.From, d.To, d.where())
 			continue
 		}
 		sdk := &f.SDKs[slices.IndexFunc(f.SDKs, func(s gosdk.SDK) bool { return s.Series == d.Series })]

@@ -51,6 +51,11 @@ func diff(ctx context.Context, c *command) error {
 	}
 	c.progress.done()
 	d := differ.Compare(before, after, options)
+	if c.recordPath != "" {
+		if err := c.writeRecord(d, images); err != nil {
+			return err
+		}
+	}
 	return c.writeChanges(d, foreseen(images, d.Changes), imagechanges.Options{Format: c.format, Sizes: true, Foreseen: true})
 }
 

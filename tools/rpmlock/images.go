@@ -126,7 +126,7 @@ func readRecord(name string) (*record, error) {
 		err = r.Images.Validate()
 	}
 	if err != nil {
-		return nil, cli.Hint(fmt.Errorf("reading record %s: %w", name, err), "rpmlock update --images=F --record=F writes it")
+		return nil, cli.Hint(fmt.Errorf("reading record %s: %w", name, err), "rpmlock update --images=F --record=F writes it, or rpmlock diff")
 	}
 	return &r, nil
 }

@@ -6,7 +6,7 @@
 //	rpmlock update    [NAME...] [--only=NAME] [--security] [--dry-run] [--releasever=V] [--format=F] [--images=F [--record=F]] --manifest=F --lock=F
 //	rpmlock outdated  [--security] [--releasever=V] [--format=F] [--arch=A] [--images=F] --manifest=F --lock=F
 //	rpmlock summary   RECORD --images=F [--format=F]
-//	rpmlock diff      OLD [NEW] [--lock=F] [--manifest=F [--advisories]] [--format=F] [--images=F]
+//	rpmlock diff      OLD [NEW] [--lock=F] [--manifest=F [--advisories]] [--format=F] [--images=F [--record=F]]
 //	rpmlock provides  WHAT... --manifest=F --lock=F [--arch=A]
 //	rpmlock why       NAME... --lock=F [--all] [--arch=A]
 //	rpmlock why-not   WHAT... --manifest=F [--arch=A]

@@ -25,7 +25,7 @@ var verbs = []verb{
 	{name: "update", do: update, words: "names of packages", flags: []string{"only", "security", "format", "dry-run", "releasever", "images", "record"},
 		required: []string{"lock", "manifest"}},
 	{name: "outdated", do: outdated, flags: []string{"security", "format", "arch", "releasever", "images"}, required: []string{"lock", "manifest"}},
-	{name: "diff", do: diff, words: "one or two locks or git revisions", minWords: 1, maxWords: 2, flags: []string{"format", "advisories", "images"}},
+	{name: "diff", do: diff, words: "one or two locks or git revisions", minWords: 1, maxWords: 2, flags: []string{"format", "advisories", "images", "record"}},
 	{name: "summary", do: summary, words: "the record of an update", minWords: 1, maxWords: 1, flags: []string{"format", "images"}, required: []string{"images"}},
 	{name: "provides", do: provides, minWords: 1, words: "names, files or capabilities", flags: []string{"arch"}, required: []string{"lock", "manifest"}},
 	{name: "why", do: why, minWords: 1, words: "names of packages", flags: []string{"arch", "all"}, required: []string{"lock"}},

@@ -35,6 +35,8 @@ type Image struct {
 	Arch      string    `json:"arch"`       // RPM architecture
 	SizeBytes int64     `json:"size_bytes"` // of its regular files, each inode once
 	Packages  []Package `json:"packages"`   // by name
+	// Content is what is no RPM package, by name.
+	Content []Content `json:"content,omitempty"`
 }
 
 // Package is a package of an image's database, with what the image has of it.
@@ -44,6 +46,14 @@ type Package struct {
 	Arch      string `json:"arch"`
 	SizeBytes int64  `json:"size_bytes"` // of its regular files in the image
 	Partial   bool   `json:"partial,omitempty"`
+}
+
+// Content is something in an image that is no RPM package.
+type Content struct {
+	Name      string   `json:"name"`
+	Version   string   `json:"version"`
+	BuiltWith []string `json:"built_with,omitempty"` // compilers of its Go programs, whose standard library it holds
+	SizeBytes int64    `json:"size_bytes"`
 }
 
 // Of makes the entry of an image.
@@ -59,6 +69,11 @@ func Of(name string, tree *rootfs.Tree) Image {
 		version := strings.TrimSuffix(strings.TrimPrefix(p.NEVRA, p.Name+"-"), "."+p.Arch)
 		im.Packages = append(im.Packages, Package{Name: p.Name, Version: version, Arch: p.Arch, SizeBytes: p.SizeBytes, Partial: p.Partial})
 	}
+	for i := range tree.NonRPM {
+		c := &tree.NonRPM[i]
+		im.Content = append(im.Content, Content{Name: c.Name, Version: c.Version, BuiltWith: c.BuiltWith, SizeBytes: c.SizeBytes})
+	}
+	slices.SortStableFunc(im.Content, func(a, b Content) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortStableFunc(im.Packages, func(a, b Package) int { return cmp.Compare(a.Name, b.Name) })
 	return im
 }

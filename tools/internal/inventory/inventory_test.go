@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -15,6 +16,7 @@ func tree(arch string) *rootfs.Tree {
 			{Name: "zlib", NEVRA: "zlib-1:1.2-3." + arch, Arch: arch, SizeBytes: 7, Partial: true},
 			{Name: "bash", NEVRA: "bash-5-1.noarch", Arch: "noarch"},
 		},
+		NonRPM: []rootfs.NonRPM{{Label: "//a:b", Name: "wrapper", Version: "1", BuiltWith: []string{"go1.26.4"}, SizeBytes: 3}},
 		Entries: []*rootfs.Entry{
 			{Path: "/a", Type: pkgindex.TypeFile, SizeBytes: 5},
 			{Path: "/b", Type: pkgindex.TypeFile, SizeBytes: 5, HardLink: "/a"},
@@ -44,6 +46,9 @@ func TestRoundTrip(t *testing.T) {
 	}
 	if p := im.Package("bash"); p == nil || p.Version != "5-1" {
 		t.Errorf("bash is %+v", p)
+	}
+	if got := fmt.Sprint(im.Content); got != "[{wrapper 1 [go1.26.4] 3}]" {
+		t.Errorf("content is %s", got)
 	}
 	if im.Package("absent") != nil || got.Image("base", "aarch64") != nil {
 		t.Error("what is not there was found")

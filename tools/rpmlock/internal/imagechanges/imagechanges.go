@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/inventory"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/lockfile"
@@ -117,9 +118,20 @@ func asLock(x *inventory.Inventory, name string, rebuilt map[string]bool) *lockf
 				Name: p.Name, Arch: p.Arch, NEVRA: p.Name + "-" + p.Version + "." + p.Arch, InstalledBytes: p.SizeBytes, SHA256: sum,
 			})
 		}
+		for _, c := range im.Content {
+			section.Packages = append(section.Packages, contentPackage(c))
+		}
+		slices.SortFunc(section.Packages, func(a, b lockfile.Package) int { return cmp.Compare(a.Name, b.Name) })
 		l.Architectures[im.Arch] = section
 	}
 	return l
+}
+
+// contentPackage is content in the form of a package. A program that another compiler has built is another version of it.
+func contentPackage(c inventory.Content) lockfile.Package {
+	name := c.Name + " (no RPM)"
+	version := strings.Join(append([]string{c.Version}, c.BuiltWith...), ", ")
+	return lockfile.Package{Name: name, NEVRA: name + "-" + version + ".", InstalledBytes: c.SizeBytes}
 }
 
 func churnOf(changes []differ.Change) []string {

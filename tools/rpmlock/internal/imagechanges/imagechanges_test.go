@@ -29,7 +29,7 @@ func TestForesee(t *testing.T) {
 		image("whole", pkg("gone", "1-1", false), pkg("lib", "1-1", false)),
 	}}
 	after := Foresee(before, []differ.Change{change("lib", differ.Updated, "1-1", "2-1", 50), change("gone", differ.Removed, "1-1", "", -100), change("new", differ.Added, "", "1-1", 9)})
-	if got := fmt.Sprint(after.Images); got != "[{part x86_64 1000 [{lib 2-1 x86_64 100 true}]} {whole x86_64 950 [{lib 2-1 x86_64 150 false}]}]" {
+	if got := fmt.Sprint(after.Images); got != "[{part x86_64 1000 [{lib 2-1 x86_64 100 true}] []} {whole x86_64 950 [{lib 2-1 x86_64 150 false}] []}]" {
 		t.Errorf("foreseen is %s", got)
 	}
 	if before.Images[0].Packages[0].Version != "1-1" {
@@ -71,6 +71,26 @@ func TestCompare(t *testing.T) {
 	}
 	if strings.Join(groups, " ") != "a+e b c old" {
 		t.Errorf("groups are %v", groups)
+	}
+}
+
+func TestContent(t *testing.T) {
+	before := &inventory.Inventory{Release: "r", Images: []inventory.Image{image("c", pkg("a", "1-1", false)), image("d")}}
+	before.Images[0].Content = []inventory.Content{{Name: "go", Version: "1.26.4", SizeBytes: 100}, {Name: "wrapper", Version: "1", BuiltWith: []string{"go1.26.9"}}}
+	after := Foresee(before, nil)
+	after.Images[0].Content = []inventory.Content{{Name: "go", Version: "1.26.11", SizeBytes: 130}, {Name: "wrapper", Version: "1", BuiltWith: []string{"go1.26.11"}}}
+	var out strings.Builder
+	r := Compare(before, after, nil)
+	if err := r.Write(&out, Options{Format: "markdown", Sizes: true}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"| go (no RPM) | 1.26.4 | 1.26.11 | x86_64 | +30 B | - |", "| wrapper (no RPM) | 1, go1.26.9 | 1, go1.26.11 | x86_64 | +0 B | - |", "Unchanged: d"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+		}
+	}
+	if !r.Due() || !r.Images[0].Due || r.Images[1].Due {
+		t.Error("an image with newer content is due, and no other")
 	}
 }
 
