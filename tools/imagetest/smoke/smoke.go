@@ -15,6 +15,7 @@ package smoke
 
 import (
 	"crypto/tls"
+	"errors"
 	"net/http"
 	"os"
 	"os/exec"
@@ -120,7 +121,7 @@ func program(t testing.TB, prefix, name string, environment ...string) string {
 		if path, err = filepath.EvalSymlinks(path); err != nil {
 			t.Fatal(err)
 		}
-		return path
+		return forAll(t, path)
 	}
 	path := filepath.Join(t.TempDir(), "program")
 	build := exec.Command("go", "build", "-o", path, "./"+name)
@@ -129,6 +130,27 @@ func program(t testing.TB, prefix, name string, environment ...string) string {
 		t.Fatalf("compiling %s: %v\n%s", name, err, out)
 	}
 	return path
+}
+
+// forAll is a program that every user may run: what Bazel takes from a cache is for its owner alone.
+func forAll(t testing.TB, path string) string {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode()&0o001 != 0 {
+		return path
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := filepath.Join(t.TempDir(), filepath.Base(path))
+	if err := errors.Join(os.WriteFile(own, data, 0o755), os.Chmod(own, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	return own
 }
 
 // NativeOnly skips the rest of a test under emulation and prints why.
