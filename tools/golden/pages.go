@@ -32,6 +32,14 @@ type peer struct {
 	MiB      map[string]float64 `json:"mib"`      // by OCI architecture
 }
 
+// size is "?" where it is not known.
+func (p *peer) size(arch string) string {
+	if p.MiB[arch] == 0 {
+		return "?"
+	}
+	return fmt.Sprintf("%g", p.MiB[arch])
+}
+
 // sizes are the numbers of one variant and release.
 type sizes struct {
 	variant, release string
@@ -88,7 +96,7 @@ func table(rows []*sizes) string {
 	for _, r := range rows {
 		theirs := "- | - | -"
 		if r.peer != nil {
-			theirs = fmt.Sprintf("%d | %g | %g", r.peer.Packages, r.peer.MiB["amd64"], r.peer.MiB["arm64"])
+			theirs = fmt.Sprintf("%d | %s | %s", r.peer.Packages, r.peer.size("amd64"), r.peer.size("arm64"))
 		}
 		fmt.Fprintf(&out, "| %s | %s | %s | %d | %d | %s |\n", r.variant, r.release, r.packageCount(), r.mib["amd64"], r.mib["arm64"], theirs)
 	}
@@ -107,7 +115,7 @@ func (r *sizes) packageCount() string {
 func (r *sizes) line() string {
 	out := fmt.Sprintf("%s%s: %d MiB (amd64), %d MiB (arm64), %s packages", sizeLine, r.release, r.mib["amd64"], r.mib["arm64"], r.packageCount())
 	if r.peer != nil {
-		out += fmt.Sprintf("; EKS Distro's on AL2023: %g MiB, %g MiB, %d packages", r.peer.MiB["amd64"], r.peer.MiB["arm64"], r.peer.Packages)
+		out += fmt.Sprintf("; EKS Distro's on AL2023: %s MiB, %s MiB, %d packages", r.peer.size("amd64"), r.peer.size("arm64"), r.peer.Packages)
 	}
 	return out + ".\n"
 }

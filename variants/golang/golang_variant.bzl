@@ -13,13 +13,14 @@ _CGO = "mkdir /tmp/c && cd /tmp/c && echo module c >go.mod && echo 'package main
 
 _NATIVE_ONLY = "qemu-user cannot start other programs of the image"
 
-def golang_variant(*, name, series, base):
+def golang_variant(*, name, series, base, size_budget):
     """An image with the Go SDK of a series, git, and what `base` has.
 
     Args:
       name: name of the variant, and of its folder.
       series: of Go, such as `1.26`; it is in sdks.json.
       base: name of the variant that this one builds on, one with a shell.
+      size_budget: as in variant.
     """
     sdk = SDKS[series]
     architectures = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -102,5 +103,6 @@ def golang_variant(*, name, series, base):
                 ],
             },
         },
+        size_budget = size_budget,
         workdir = "/go",
     )

@@ -131,7 +131,9 @@ func (e *Entry) changes(b *Entry) (must, may []string) {
 	if e.Count != b.Count {
 		note(&may, "number", fmt.Sprint(e.Count), fmt.Sprint(b.Count))
 	}
-	if e.Bytes != b.Bytes {
+	if e.Bytes == unsaid || b.Bytes == unsaid {
+		note(&may, "size", e.said(), b.said())
+	} else if e.Bytes != b.Bytes {
 		may = append(may, fmt.Sprintf("size %d -> %d (%+d)", e.Bytes, b.Bytes, b.Bytes-e.Bytes))
 	}
 	note(&may, "digest", e.Digest, b.Digest)

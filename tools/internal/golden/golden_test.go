@@ -208,6 +208,46 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+func TestTreesOfArchivesAreLines(t *testing.T) {
+	const sdk = "//variants/go:sdk"
+	var entries []*rootfs.Entry
+	for _, path := range []string{"/usr", "/usr/local", "/usr/local/go", "/usr/local/go/src", "/usr/local/go/src/cmd", "/usr/local/go/src/cmd/asm"} {
+		entries = append(entries, dir(path, sdk))
+	}
+	for i := range 1000 {
+		entries = append(entries, file(fmt.Sprintf("/usr/local/go/src/cmd/asm/%04d", i), sdk, 2, "0d"))
+	}
+	program := file("/usr/local/go/src/cmd/asm/run", sdk, 2, "0e")
+	program.Mode = 0o755
+	compiled := file("/usr/bin/go", sdk, 2, "0e")
+	compiled.ELF = &pkgindex.ELF{}
+	entries = append(entries, dir("/usr/bin", sdk), compiled)
+	entries = append(entries, program)
+	got := write(t, New(tree(nil, entries...), nil, options))
+	for _, want := range []string{"\ntree - - 1001 2000 ", " /usr/local/go/src/cmd\n", "file 0755 0:0 2 0e0e0e0e0e0e0e0e /usr/local/go/src/cmd/asm/run\n", "file 0644 0:0 - - /usr/bin/go\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the text misses %q:\n%s", want, got)
+		}
+	}
+	if again := write(t, read(t, got)); again != got {
+		t.Errorf("a text that was read is written as\n%s", again)
+	}
+	for _, change := range []func(*rootfs.Entry){
+		func(e *rootfs.Entry) { e.Mode = 0o600 },
+		func(e *rootfs.Entry) { e.SHA256 = strings.Repeat("ff", 32) },
+		func(e *rootfs.Entry) { e.Path += "x" },
+	} {
+		changed := tree(nil, entries...)
+		saved := *entries[500]
+		change(entries[500])
+		rootfs.SortEntries(changed.Entries)
+		if Compare(read(t, got), New(changed, nil, options), true).Equal() {
+			t.Errorf("%+v instead of %+v was not seen", *entries[500], saved)
+		}
+		*entries[500] = saved
+	}
+}
+
 func TestReportIsBounded(t *testing.T) {
 	d := &Diff{groups: map[string]*group{}}
 	for i := range 60 {

@@ -20,6 +20,9 @@ import (
 const (
 	// foldFrom is how many plain files or links of a directory make one line.
 	foldFrom = 24
+	// treeFrom is how many paths that no package owns, from one archive for example, make lines for whole trees, of treeDepth names.
+	treeFrom  = 1000
+	treeDepth = 5
 	// digestDigits is how much of a SHA-256 the text has: enough to see a change, and nobody verifies anything by it.
 	digestDigits = 16
 	// unsaid stands for a size that the text does not say.
@@ -51,7 +54,7 @@ type Package struct {
 // Entry is one path, or many plain files or links of one directory.
 type Entry struct {
 	Section string // name of the package that owns it, or what else made it
-	Kind    string // file, dir, symlink, ..., "hardlink", "files" and "symlinks" for many, "gone" for what the base has
+	Kind    string // file, dir, symlink, ..., "hardlink"; "files", "symlinks" and "tree" for many; "gone" for what the base has
 	Mode    string // octal
 	Owner   string // uid:gid
 	Bytes   int64  // of files; unsaid where the text does not say it
@@ -65,8 +68,9 @@ type Entry struct {
 // Options are what a tree does not know.
 type Options struct {
 	Variant, Release, Arch string
-	// Moving says that packages get newer without a commit of this repository. The text then has no digest of the package
-	// database, which follows from theirs.
+	// Moving says that packages get newer without a commit of this repository. The text then has no size and digest of what such a
+	// machine makes: the package database, whose headers name the rpm that made a package, and programs that no package owns, which
+	// depend on the version of the compiler.
 	Moving bool
 }
 
@@ -81,6 +85,10 @@ func New(tree, base *rootfs.Tree, o Options) *List {
 		l.Packages = append(l.Packages, pkg)
 	}
 	slices.SortFunc(l.Packages, func(a, b Package) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version)) })
+	packaged := map[string]bool{}
+	for _, p := range l.Packages {
+		packaged[p.Name] = true
+	}
 	old := map[string]*rootfs.Entry{}
 	if base != nil {
 		for _, e := range base.Entries {
@@ -99,7 +107,7 @@ func New(tree, base *rootfs.Tree, o Options) *List {
 				continue
 			}
 		}
-		if o.Moving && made.Section == "rules_slimrpm:rpmdb" {
+		if o.Moving && (made.Section == "rules_slimrpm:rpmdb" || e.ELF != nil && !packaged[made.Section]) {
 			made.Bytes, made.Digest = unsaid, ""
 		}
 		plain[e.Path] = isPlain(e)
@@ -109,7 +117,7 @@ func New(tree, base *rootfs.Tree, o Options) *List {
 		entries = append(entries, Entry{Section: removed, Kind: "gone", Path: path})
 	}
 	slices.SortFunc(entries, func(a, b Entry) int { return cmp.Or(cmp.Compare(a.Section, b.Section), cmp.Compare(a.Path, b.Path)) })
-	l.Entries = fold(entries, plain)
+	l.Entries = fold(foldTrees(entries, plain, packaged), plain)
 	return l
 }
 
@@ -159,6 +167,57 @@ func isPlain(e *rootfs.Entry) bool {
 	return false
 }
 
+// foldTrees makes one line of the plain files, links and directories deep below a directory, where they are very many and no package's.
+func foldTrees(entries []Entry, plain, packaged map[string]bool) []Entry {
+	sizes := map[string]int{}
+	for _, e := range entries {
+		sizes[e.Section]++
+	}
+	top := func(e Entry) string {
+		names := strings.SplitN(e.Path, "/", treeDepth+2)
+		ordinary := plain[e.Path] || e.Kind == pkgindex.TypeDir && e.Owner == "0:0" && len(strings.TrimLeft(e.Mode, "0")) <= 3
+		if !ordinary || packaged[e.Section] || sizes[e.Section] < treeFrom || len(names) < treeDepth+2 {
+			return ""
+		}
+		return e.Section + "\x00" + strings.Join(names[:treeDepth+1], "/")
+	}
+	trees := map[string][]Entry{}
+	for _, e := range entries {
+		if key := top(e); key != "" {
+			trees[key] = append(trees[key], e)
+		}
+	}
+	var out []Entry
+	for _, e := range entries {
+		key := top(e)
+		members := trees[key]
+		if key == "" || len(members) < foldFrom {
+			out = append(out, e)
+			continue
+		}
+		if members[0].Path == e.Path {
+			_, dir, _ := strings.Cut(key, "\x00")
+			out = append(out, many(Entry{Section: e.Section, Kind: "tree", Mode: "-", Owner: "-", Path: dir}, members))
+		}
+	}
+	return out
+}
+
+// many makes the line e out of entries.
+func many(e Entry, members []Entry) Entry {
+	h := sha256.New()
+	for _, m := range members {
+		fmt.Fprintf(h, "%s\x00%s\x00%s", m.Path, m.Digest, m.Target)
+		if e.Kind == "tree" {
+			fmt.Fprintf(h, "\x00%s\x00%s\x00%s", m.Kind, m.Mode, m.Owner)
+		}
+		h.Write([]byte("\n"))
+		e.Bytes += m.Bytes
+	}
+	e.Count, e.Digest = len(members), shortDigest(hex.EncodeToString(h.Sum(nil)))
+	return e
+}
+
 // fold makes one line of many files or links of a directory that one package owns, with the same mode and owner.
 func fold(entries []Entry, plain map[string]bool) []Entry {
 	type group struct{ section, kind, mode, owner, dir string }
@@ -180,14 +239,7 @@ func fold(entries []Entry, plain map[string]bool) []Entry {
 		if members[0].Path != e.Path {
 			continue
 		}
-		many := Entry{Section: e.Section, Kind: e.Kind + "s", Mode: e.Mode, Owner: e.Owner, Count: len(members), Path: k.dir}
-		h := sha256.New()
-		for _, m := range members {
-			fmt.Fprintf(h, "%s\x00%s\x00%s\n", m.Path, m.Digest, m.Target)
-			many.Bytes += m.Bytes
-		}
-		many.Digest = shortDigest(hex.EncodeToString(h.Sum(nil)))
-		out = append(out, many)
+		out = append(out, many(Entry{Section: e.Section, Kind: e.Kind + "s", Mode: e.Mode, Owner: e.Owner, Path: k.dir}, members))
 	}
 	return out
 }

@@ -26,6 +26,9 @@ const head = "# Made by ./bazelw run "
 //	file 0644 0:0 44 0b71a2c7a7ef0d2f /etc/ld.so.conf.d/libc.conf
 //	symlink 0777 0:0 /lib64/ld-linux-x86-64.so.2 -> /lib/x86_64-linux-gnu/ld-linux-x86-64.so.2
 //	files 0644 0:0 49 147312 9d1f2b8c33a1e0c4 /usr/share/zoneinfo/Africa
+//
+//	[//variants/golang-1.27:sdk]
+//	tree - - 4001 61873221 5c0a71d0bd1ff3a8 /usr/local/go/src/cmd
 func (l *List) Write(w io.Writer, update string) error {
 	out := bufio.NewWriter(w)
 	fmt.Fprintf(out, "%s%s; do not edit.\n", head, update)
@@ -71,18 +74,22 @@ func (e Entry) String() string {
 		if e.Caps != "" {
 			caps = " caps " + word(e.Caps)
 		}
-		bytes := "-"
-		if e.Bytes != unsaid {
-			bytes = fmt.Sprint(e.Bytes)
-		}
-		return fmt.Sprintf("file %s %s %s %s %s%s", e.Mode, e.Owner, bytes, digest, word(e.Path), caps)
-	case "files", "symlinks":
+		return fmt.Sprintf("file %s %s %s %s %s%s", e.Mode, e.Owner, e.said(), digest, word(e.Path), caps)
+	case "files", "symlinks", "tree":
 		return fmt.Sprintf("%s %s %s %d %d %s %s", e.Kind, e.Mode, e.Owner, e.Count, e.Bytes, digest, word(e.Path))
 	}
 	if e.Target != "" {
 		return fmt.Sprintf("%s %s %s %s -> %s", e.Kind, e.Mode, e.Owner, word(e.Path), word(e.Target))
 	}
 	return fmt.Sprintf("%s %s %s %s", e.Kind, e.Mode, e.Owner, word(e.Path))
+}
+
+// said is the size, as the text has it.
+func (e Entry) said() string {
+	if e.Bytes == unsaid {
+		return "-"
+	}
+	return fmt.Sprint(e.Bytes)
 }
 
 // word quotes what would not be one word of a line.
@@ -183,7 +190,7 @@ func readEntry(words []string) (Entry, error) {
 		if n == 8 {
 			e.Caps = words[7]
 		}
-	case (e.Kind == "files" || e.Kind == "symlinks") && n == 7:
+	case (e.Kind == "files" || e.Kind == "symlinks" || e.Kind == "tree") && n == 7:
 		e.Count, e.Bytes, e.Digest, e.Path = int(numbers.get(words[3])), numbers.get(words[4]), words[5], words[6]
 	case n == 6 && words[4] == "->":
 		e.Path, e.Target = words[3], words[5]
