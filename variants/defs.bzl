@@ -183,15 +183,19 @@ def variant(
             workdir = workdir,
         )
         for arch, platform in _PLATFORMS.items() if _RELEASES[release].locked else []:
+            golden = "golden/%s_%s.txt" % (release, arch)
+            golden_file = golden if native.glob([golden], allow_empty = True) else None
             rpm_image_test(
                 name = "%s_%s_test" % (release, arch),
                 commands = commands,
+                golden = golden_file,
                 image = release,
                 lock = _RELEASES[release].lock,
                 modes = modes,
                 no_shell = no_shell,
                 platform = platform,
                 rootfs = rootfs,
+                scanners = True,
                 user = release_user,
             )
             if smoke and release in smoke.get("releases", RELEASES):
@@ -209,11 +213,10 @@ def variant(
                     deps = smoke.get("deps", []),
                 )
             goldens.append("%s_%s_golden_test" % (release, arch))
-            golden = "golden/%s_%s.txt" % (release, arch)
             rootfs_golden_test(
                 name = goldens[-1],
                 base = base_rootfs,
-                golden = golden if native.glob([golden], allow_empty = True) else None,
+                golden = golden_file,
                 moving = _RELEASES[release].moving,
                 path = golden,
                 platform = platform,

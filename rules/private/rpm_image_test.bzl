@@ -12,10 +12,12 @@ def _rpm_image_test_impl(ctx):
     ctx.actions.write(spec, json.encode_indent({
         "arch": ARCHITECTURES[rootfs.arch][1],
         "commands": json.decode(ctx.attr.commands),
+        "golden": ctx.file.golden.short_path if ctx.file.golden else "",
         "image": ctx.file.image.short_path,
         "lock": ctx.file.lock.short_path,
         "modes": ctx.attr.modes,
         "no_shell": ctx.attr.no_shell,
+        "scanners": ctx.attr.scanners,
         "tree": rootfs.tree.short_path,
         "user": ctx.attr.user,
     }) + "\n")
@@ -24,9 +26,12 @@ def _rpm_image_test_impl(ctx):
     return [
         DefaultInfo(
             executable = executable,
-            runfiles = ctx.runfiles([spec, ctx.file.image, ctx.file.lock, rootfs.tree]),
+            runfiles = ctx.runfiles([file for file in [spec, ctx.file.image, ctx.file.lock, ctx.file.golden, rootfs.tree] if file]),
         ),
-        RunEnvironmentInfo(environment = {"IMAGETEST_SPEC": spec.short_path}),
+        RunEnvironmentInfo(
+            environment = {"IMAGETEST_SPEC": spec.short_path},
+            inherited_environment = ["SLIMRPM_SCANNERS"] if ctx.attr.scanners else [],
+        ),
     ]
 
 _rpm_image_test = rule(
@@ -34,12 +39,14 @@ _rpm_image_test = rule(
     doc = "What the macro rpm_image_test instantiates.",
     attrs = {
         "commands": attr.string(doc = "JSON: list of imagetest's Command.", mandatory = True),
+        "golden": attr.label(doc = "Committed list of what is in the image.", allow_single_file = [".txt"]),
         "image": attr.label(doc = "OCI layout.", allow_single_file = True, mandatory = True),
         "lock": attr.label(doc = "rpms.lock.json of the release.", allow_single_file = [".json"], mandatory = True),
         "modes": attr.string_dict(doc = "Path to octal permission bits that the file must have."),
         "no_shell": attr.bool(doc = "Whether the image must not have a shell."),
         "platform": attr.label(doc = "Platform whose image of the index is run.", mandatory = True),
         "rootfs": attr.label(doc = "Root filesystem of the image.", cfg = named_platform, mandatory = True, providers = [RootfsInfo]),
+        "scanners": attr.bool(doc = "Whether syft, grype, go-rpmdb and osv-scalibr must find the packages of the image."),
         "user": attr.string(doc = "User that the image must name."),
         "_allowlist_function_transition": attr.label(default = "@bazel_tools//tools/allowlists/function_transition_allowlist"),
         "_imagetest": attr.label(cfg = "exec", default = "//tools/imagetest", executable = True),
@@ -47,7 +54,7 @@ _rpm_image_test = rule(
     test = True,
 )
 
-def rpm_image_test(*, name, image, rootfs, platform, lock, commands = [], modes = {}, user = "", no_shell = False, size = "medium", tags = []):
+def rpm_image_test(*, name, image, rootfs, platform, lock, commands = [], modes = {}, user = "", no_shell = False, scanners = False, golden = None, size = "medium", tags = []):
     """Runs an image of an index and compares it with what umoci, runc, skopeo and rpm see.
 
         rpm_image_test(
@@ -75,18 +82,23 @@ def rpm_image_test(*, name, image, rootfs, platform, lock, commands = [], modes 
       modes: dict of path to permission bits that the file must have, such as {"/bin/mount": "4755"}; links are followed.
       user: user that the image must name.
       no_shell: whether the image must not have a shell.
+      scanners: whether syft, grype, go-rpmdb and osv-scalibr must find exactly the packages of the tree; `./bazelw --scanners` builds them, and
+        without them the test says so.
+      golden: committed list of what is in the image, whose packages scanners must find.
       size: size of the test.
       tags: tags of the test; `no-sandbox` is added, because the sandbox maps owners away.
     """
     _rpm_image_test(
         name = name,
         commands = json.encode(commands),
+        golden = golden,
         image = image,
         lock = lock,
         modes = modes,
         no_shell = no_shell,
         platform = platform,
         rootfs = rootfs,
+        scanners = scanners,
         size = size,
         tags = tags + ["image", "no-sandbox"],
         user = user,

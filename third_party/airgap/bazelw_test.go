@@ -24,6 +24,7 @@ const (
 	recordBazel = `#!/bin/sh
 [ "$1" != --version ] || { echo "bazel ${FAKE_BAZEL_VERSION:-7.7.1}"; exit 0; }
 echo "bazel in $PWD:" "$@" >>"$LOG"
+[ -z "${SLIMRPM_SCANNERS-}" ] || echo "scanners: $SLIMRPM_SCANNERS" >>"$LOG"
 [ -z "${FAKE_BAZEL_SLEEP-}" ] || { trap 'echo "bazel got INT" >>"$LOG"; exit 8' INT; trap 'echo "bazel got TERM" >>"$LOG"; exit 9' TERM
 i=0; while [ $i -lt 100 ]; do sleep 0.1; i=$((i + 1)); done; }
 exit "${FAKE_BAZEL_STATUS:-0}"
@@ -70,6 +71,13 @@ PATH=$FAKE_ROOT_BIN:$PATH
 wait $!
 `
 	fakeGo = `#!/bin/sh
+if [ "$1" = build ]; then
+	echo "go in ${PWD##*/}:" "$@" >>"$LOG"
+	[ -z "${FAKE_BUILD_FAILS-}" ] || exit 1
+	while [ "$1" != -o ]; do shift; done
+	mkdir -p "$2" && : >"$2/${PWD##*/}"
+	exit
+fi
 [ "$1" = run ] || exit 0
 echo "go" "$@" >>"$LOG"
 [ -z "${FAKE_GO_SLEEP-}" ] || sleep "$FAKE_GO_SLEEP"
@@ -359,6 +367,55 @@ func TestRegistryOfTheWorkspaceIsAsked(t *testing.T) {
 	m.write(".bazelrc", "common --registry=https://registry.test/modules/\n")
 	m.mustRun(online, "build")
 	mustHold(t, m.log(), "https://registry.test/modules/bazel_registry.json\n")
+}
+
+func TestScannersAreBuiltOnceForTestsOfAllImages(t *testing.T) {
+	m := newMachine(t)
+	m.program("bazel", recordBazel)
+	m.program("go", fakeGo)
+	for _, module := range []string{"anchore", "scalibr"} {
+		m.write("tools/scanners/"+module+"/go.mod", "module "+module+"\n")
+	}
+	for _, args := range [][]string{{"build", "//..."}, {"test", "//variants/nginx:all"}, {"test", "//tools/..."}} {
+		m.mustRun(nil, args...)
+	}
+	if strings.Contains(m.log(), "go in") || strings.Contains(m.log(), "scanners:") {
+		t.Errorf("got\n%s\nwant no scanners for builds and tests of something else", m.log())
+	}
+	mustHold(t, m.mustRun([]string{"FAKE_BUILD_FAILS=1"}, "test", "//..."), "warning: scanners could not be built")
+	if len(m.glob("scanners-*")) != 0 {
+		t.Errorf("got %v, want nothing half built", m.glob("scanners-*"))
+	}
+	mustHold(t, m.mustRun(nil, "test", "--config=ci", "//..."), "building syft, grype, go-rpmdb and osv-scalibr")
+	built := m.glob("scanners-*/*")
+	if len(built) != 2 || len(m.glob("*.partial")) != 0 {
+		t.Fatalf("got %v, want anchore and scalibr", m.glob("*"))
+	}
+	mustHold(t, m.log(), "go in anchore: build ", "go in scalibr: build ", "scanners: "+filepath.Dir(built[0])+"\n")
+	if again := m.mustRun(nil, "test", "//variants/..."); strings.Contains(again, "building") {
+		t.Errorf("built again:\n%s", again)
+	}
+	m.mustRun([]string{"SLIMRPM_SCANNERS=/mine"}, "test", "//variants/...")
+	mustHold(t, m.log(), "scanners: /mine\n")
+}
+
+func TestScannersByThemselves(t *testing.T) {
+	m := newMachine(t)
+	m.program("bazel", recordBazel)
+	m.program("go", fakeGo)
+	m.write("tools/scanners/anchore/go.mod", "module a\n")
+	if _, status := m.run([]string{"FAKE_BUILD_FAILS=1"}, "--scanners"); status != 1 {
+		t.Errorf("status %d, want 1", status)
+	}
+	m.mustRun(nil, "--scanners")
+	m.write("tools/scanners/anchore/go.sum", "a sum\n")
+	m.mustRun(nil, "--scanners")
+	if got := m.glob("scanners-*/anchore"); len(got) != 2 {
+		t.Errorf("got %v, want one for each state of the modules", got)
+	}
+	if strings.Contains(m.log(), "bazel in") {
+		t.Errorf("Bazel ran:\n%s", m.log())
+	}
 }
 
 func TestShellcheck(t *testing.T) {

@@ -1,6 +1,6 @@
 // Imagetest runs an image and asks real programs about it: umoci unpacks it, runc executes commands in it (under
 // qemu-user when the image is of another architecture), skopeo reads its configuration, rpm reads and verifies its
-// package database, and every path on disk is compared with tree.json.
+// package database, scanners find packages, and every path on disk is compared with tree.json.
 //
 // It is a Bazel test driver, never part of a build. It needs root, and the programs named above on PATH; where they are
 // missing it prints what was not checked and why, and passes.
@@ -38,6 +38,9 @@ type Spec struct {
 	Commands []Command `json:"commands"`
 	// Modes are permission bits that files of the image must have, in octal: {"/bin/mount": "4755"}. Links are followed.
 	Modes map[string]string `json:"modes"`
+	// Scanners says that syft, grype, go-rpmdb and osv-scalibr must find exactly the packages of the tree.
+	Scanners bool   `json:"scanners"`
+	Golden   string `json:"golden"` // committed list of what is in the image, or ""
 }
 
 // Command is one process to run in the image.
@@ -112,10 +115,11 @@ type tester struct {
 }
 
 func (t *tester) all() error {
-	steps := []struct {
+	type step struct {
 		name string
 		run  func() error
-	}{
+	}
+	steps := []step{
 		{"select manifest", t.selectManifest},
 		{"umoci unpack", t.unpack},
 		{"tree.json equals the unpacked tree", t.compareTree},
@@ -126,6 +130,9 @@ func (t *tester) all() error {
 		{"rpm -V is silent", t.rpmVerify},
 		{"ld.so.cache equals that of ldconfig", t.ldconfig},
 		{"no shell", t.noShell},
+	}
+	if t.spec.Scanners {
+		steps = append(steps, step{"scanners find the packages", t.scanners})
 	}
 	for i, step := range steps {
 		err := step.run()

@@ -7,6 +7,7 @@ require (
 	github.com/anchore/grype v0.121.3
 	github.com/anchore/stereoscope v0.4.1
 	github.com/anchore/syft v1.57.1
+	github.com/knqyf263/go-rpmdb v0.1.1
 	modernc.org/sqlite v1.61.0
 )
 

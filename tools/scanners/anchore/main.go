@@ -1,9 +1,11 @@
-// Anchore prints the RPM packages that syft or grype finds in an OCI layout: a line of tab-separated name,
-// epoch:version-release, source RPM and licence each. Of the source, grype keeps name and version, and only where the name is another.
+// Anchore prints the RPM packages that syft or grype finds in an OCI layout, or Trivy's go-rpmdb in a package database: a line of
+// tab-separated name, epoch:version-release, source RPM and licence each. Of the source, grype keeps name and version, and only where the
+// name is another.
 //
 // Usage:
 //
 //	anchore syft|grype LAYOUT PLATFORM
+//	anchore go-rpmdb FILE
 package main
 
 import (
@@ -19,8 +21,9 @@ import (
 	"github.com/anchore/syft/syft"
 	"github.com/anchore/syft/syft/cataloging"
 	"github.com/anchore/syft/syft/pkg"
+	rpmdb "github.com/knqyf263/go-rpmdb/pkg"
 
-	_ "modernc.org/sqlite" // syft leaves the choice of the driver to the program
+	_ "modernc.org/sqlite" // syft and go-rpmdb leave the choice of the driver to the program
 )
 
 func main() {
@@ -34,8 +37,11 @@ func main() {
 }
 
 func list(args []string) ([]string, error) {
+	if len(args) == 2 && args[0] == "go-rpmdb" {
+		return databaseLines(args[1])
+	}
 	if len(args) != 3 {
-		return nil, errors.New("want syft or grype, an OCI layout and a platform")
+		return nil, errors.New("want syft or grype, an OCI layout and a platform, or go-rpmdb and a package database")
 	}
 	config := syft.DefaultCreateSBOMConfig().WithoutFiles().WithCatalogerSelection(cataloging.SelectionRequest{}.WithDefaults("rpm-db-cataloger"))
 	switch args[0] {
@@ -88,6 +94,27 @@ func syftLines(layout, platform string, config *syft.CreateSBOMConfig) ([]string
 			licenses = append(licenses, l.Value)
 		}
 		lines = append(lines, line(p.Name, p.Version, entry.SourceRpm, licenses))
+	}
+	return lines, nil
+}
+
+func databaseLines(path string) ([]string, error) {
+	db, err := rpmdb.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	found, err := db.ListPackages()
+	if err != nil {
+		return nil, err
+	}
+	var lines []string
+	for _, p := range found {
+		version := p.Version + "-" + p.Release
+		if p.Epoch != nil {
+			version = fmt.Sprintf("%d:%s", *p.Epoch, version)
+		}
+		lines = append(lines, line(p.Name, version, p.SourceRpm, []string{p.License}))
 	}
 	return lines, nil
 }
