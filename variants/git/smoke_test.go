@@ -256,3 +256,40 @@ func TestHTTPS(t *testing.T) {
 		repository.check(t, filepath.Join(dir, "clone"))
 	})
 }
+
+// TestSignature: the image tells a tag that is signed by a known key from one whose signer it does not know.
+func TestSignature(t *testing.T) {
+	image, repository := smoke.Open(t), newRepository(t)
+	if _, err := exec.LookPath("gpg"); err != nil {
+		t.Skipf("%v (Debian's gnupg; ./bazelw's root has it); not run: verifying signatures", err)
+	}
+	keys := filepath.Join(repository.dir, "keys")
+	if err := os.Mkdir(keys, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { run(t, keys, "gpgconf", "--homedir", keys, "--kill", "all") })
+	const signer = "Signer <signer@example.com>"
+	run(t, keys, "gpg", "--homedir", keys, "--batch", "--passphrase", "", "--quick-gen-key", signer, "ed25519", "sign", "never")
+	script := smoke.WriteFile(t, "gpg", "#!/bin/sh\nexec gpg --homedir "+keys+" \"$@\"\n")
+	if err := os.Chmod(script, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(repository.dir, "repo.git")
+	run(t, path, "git", "-c", "gpg.program="+script, "tag", "-u", signer, "-s", "signed", "-m", "signed")
+	public := run(t, keys, "gpg", "--homedir", keys, "--armor", "--export", signer)
+
+	image.StartsPrograms(t)
+	dir := home(t)
+	process := func(args ...string) imagerun.Process {
+		p := git(nil, dir, args...)
+		p.Mounts = append(p.Mounts, imagerun.Bind(path, "/repo.git"))
+		return p
+	}
+	verify := process("/usr/bin/git", "-c", "safe.directory=*", "-C", "/repo.git", "verify-tag", "signed")
+	image.Fail(t, verify, "Can't check signature: No public key")
+	// The image has no agent, which public keys need not.
+	p := process("/usr/bin/gpg", "--batch", "--no-autostart", "--import")
+	p.Stdin = strings.NewReader(public)
+	image.Match(t, p, "imported: 1")
+	image.Match(t, verify, `Good signature from "Signer <signer@example.com>"`)
+}
