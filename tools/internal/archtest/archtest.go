@@ -58,7 +58,7 @@ var bannedImports = []struct {
 	{"net/http", onlyNetworked, []string{"tools/rpmlock/", "tools/rpmfetch/", "tools/internal/fetch/", "tools/imagetest/"}},
 	{"net", onlyNetworked, []string{"tools/rpmlock/", "tools/rpmfetch/", "tools/internal/fetch/", "tools/imagetest/"}},
 	// No action runs rpmfetch, and Bazel's credential helpers are programs.
-	{"os/exec", "actions run no programs", []string{"tools/bench/", "tools/imagetest/", "tools/determinism/", "tools/gosdk/", "tools/iptables-wrapper/", "tools/publish/", "tools/rpmfetch/", "tools/scanners/", "tools/eksd/", "tools/rebuilds/"}},
+	{"os/exec", "actions run no programs", []string{"tools/bench/", "tools/imagetest/", "tools/determinism/", "tools/gosdk/", "tools/iptables-wrapper/", "tools/publish/", "tools/rpmfetch/", "tools/eksd/", "tools/rebuilds/"}},
 	{"github.com/google/go-containerregistry/pkg/v1/remote", "only publish talks to registries, and no action runs it", []string{"tools/publish/"}},
 	{"log", "errors are returned; cli prints them", nil},
 	{"log/slog", "errors are returned; cli prints them", nil},
