@@ -6,7 +6,7 @@
 //
 // Order of the steps: files of packages with their scriptlets (see transact), removals, accounts, what is no package, what the spec adds,
 // alternatives, identity (os-release, time zone, machine id), CA stores, leavings of scriptlets, removals again, set-user-ID
-// bits, ld.so.cache, gconv-modules.cache, file states, package database. The result does not depend on the order of the inputs.
+// bits, ld.so.cache, gconv-modules.cache, locale-archive, file states, package database. The result does not depend on the order of the inputs.
 package compose
 
 import (
@@ -107,7 +107,7 @@ func Compose(in *Input) (*Result, error) {
 	for _, step := range []func() error{
 		c.applyPolicies, c.place, c.transact, c.removeMatches, c.settleAccounts, c.addNonRPM, c.addContents, c.settleAlternatives,
 		c.settleIdentity, c.settleCATrust, c.dropLeavings, c.removeMatches, c.checkRemovals, c.stripSetID, c.writeLdCache,
-		c.writeGconvCaches, c.noteIndexes, c.settleStates, c.writeRPMDB,
+		c.writeGconvCaches, c.writeLocaleArchive, c.noteIndexes, c.settleStates, c.writeRPMDB,
 	} {
 		if err := step(); err != nil {
 			return nil, fmt.Errorf("composing %s: %w", c.spec.Label, err)

@@ -14,8 +14,8 @@ import (
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rootfs"
 )
 
-// maxRead bounds the files that are read into memory: accounts, certificates, libc.
-const maxRead = 64 << 20
+// maxRead bounds the files that are read into memory: accounts, certificates, libc, the template of all locales.
+const maxRead = 256 << 20
 
 // setData makes e a regular file with these bytes.
 func setData(e *rootfs.Entry, data []byte) {

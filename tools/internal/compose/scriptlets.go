@@ -16,12 +16,13 @@ import (
 
 // scripts is the state of the transaction.
 type scripts struct {
-	machine *scriptlet.Machine
-	pkgs    map[*scriptlet.Package]*pkg
-	reports map[*pkgindex.Scriptlet]*ReportScriptlet
-	used    map[string]bool // entries of the spec's ways out that some scriptlet met
-	caTrust bool            // a scriptlet asked for the CA stores
-	errs    []error         // of scriptlets that end the build
+	machine       *scriptlet.Machine
+	pkgs          map[*scriptlet.Package]*pkg
+	reports       map[*pkgindex.Scriptlet]*ReportScriptlet
+	used          map[string]bool // entries of the spec's ways out that some scriptlet met
+	caTrust       bool            // a scriptlet asked for the CA stores
+	localeArchive bool            // a scriptlet asked for the archive of locales
+	errs          []error         // of scriptlets that end the build
 	accountLog
 }
 
@@ -114,6 +115,8 @@ func (c *composer) later(step string) {
 	switch {
 	case step == "ca_trust":
 		c.scripts.caTrust = true
+	case step == "locale_archive":
+		c.scripts.localeArchive = true
 	case step == "ld.so.cache" && !c.spec.LDSOCache:
 		c.report.Notes = append(c.report.Notes, "ld.so.cache: scriptlets ask for it, and ld_so_cache is off")
 	}

@@ -29,7 +29,7 @@ func init() {
 		"update-alternatives": alternativesCommand, "alternatives": alternativesCommand, "update-ca-trust": caTrust,
 		"update-ca-certificates": caTrust, "ca-legacy": caLegacy, "update-crypto-policies": cryptoPolicies, "install-info": installInfo,
 		"iconvconfig": iconvconfig, "iconvconfig.x86_64": iconvconfig, "iconvconfig.aarch64": iconvconfig,
-		"build-locale-archive": leftAsShipped, "glibc_post_upgrade": glibcPostUpgrade, "glibc_post_upgrade.x86_64": glibcPostUpgrade,
+		"build-locale-archive": localeArchive, "glibc_post_upgrade": glibcPostUpgrade, "glibc_post_upgrade.x86_64": glibcPostUpgrade,
 		"glibc_post_upgrade.aarch64": glibcPostUpgrade, "chkconfig": chkconfig, "selinuxenabled": selinuxOff, "sestatus": selinuxOff,
 		"getenforce": getenforce, "deb-systemd-helper": systemctlLater, "sln": sln, "rpm": rpmEval,
 		"mkfontdir": coreFonts, "mkfontscale": coreFonts, "xorg-x11-fonts-update-dirs": coreFonts, "hardlink": hardlink,
@@ -55,7 +55,7 @@ var noEffect = []string{"restorecon", "fixfiles", "semodule", "semanage", "setse
 // an image without the program needs no index.
 var optional = map[string]bool{"update-desktop-database": true, "gtk-update-icon-cache": true, "update-mime-database": true,
 	"xmlcatalog": true, "install-catalog": true, "scrollkeeper-update": true, "mkfontdir": true, "mkfontscale": true, "fc-cache": true,
-	"glib-compile-schemas": true, "update-icon-caches": true, "gtk4-update-icon-cache": true, "texhash": true, "mktexlsr": true, "gconftool-2": true,
+	"update-icon-caches": true, "gtk4-update-icon-cache": true, "texhash": true, "mktexlsr": true, "gconftool-2": true,
 	"newaliases": true, "mandb": true, "systemd-sysv-convert": true, "gtk-query-immodules-2.0-64": true, "gtk-query-immodules-3.0-64": true,
 	"ibus-table-createdb": true, "authselect": true}
 
@@ -66,11 +66,6 @@ func nothing(c *call) int {
 	case "pidof", "killall", "matchpathcon", "pkill", "fuser", "mountpoint":
 		return 1 // nothing runs, nothing is mounted
 	}
-	return 0
-}
-
-func leftAsShipped(c *call) int {
-	c.m.note("%s: its output is left as the packages ship it", c.name)
 	return 0
 }
 

@@ -40,7 +40,7 @@ type Backends struct {
 	// Alternatives carries out one command line; Layout tells which program the image has.
 	Alternatives func(*alternatives.Operation) error
 	Layout       func() string
-	// Later asks for work that is done once for the whole image: "ld.so.cache", "ca_trust", "gconv".
+	// Later asks for work that is done once for the whole image: "ld.so.cache", "ca_trust", "gconv", "locale_archive".
 	Later func(step string)
 }
 

@@ -10,7 +10,6 @@ import (
 	"hash"
 	"io"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -371,37 +370,4 @@ func yes(c *call) int {
 		fmt.Fprintln(c.out, text)
 	}
 	return 0
-}
-
-// grepPattern joins the patterns of grep into one expression.
-func grepPattern(patterns []string, o options) (*regexp.Regexp, error) {
-	var parts []string
-	for _, p := range patterns {
-		for _, line := range strings.Split(p, "\n") {
-			expr := regexp.QuoteMeta(line)
-			if !o.has('F') {
-				rx, err := compileRegex(line, o.has('E') || o.has('P'), false)
-				if err != nil {
-					return nil, err
-				}
-				expr = rx.String()
-			}
-			if o.has('w') {
-				expr = `\b(?:` + expr + `)\b`
-			}
-			if o.has('x') {
-				expr = `^(?:` + expr + `)$`
-			}
-			parts = append(parts, "(?:"+expr+")")
-		}
-	}
-	flags := ""
-	if o.has('i') || o.has('y') {
-		flags = "(?i)"
-	}
-	rx, err := regexp.Compile(flags + strings.Join(parts, "|"))
-	if err == nil {
-		rx.Longest()
-	}
-	return rx, err
 }
