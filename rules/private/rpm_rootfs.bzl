@@ -58,7 +58,12 @@ def _rpm_rootfs_impl(ctx):
     for target in ctx.attr.register_provided:
         check_same_release(ctx, release, target[RpmInfo].release, target.label)
         if not target[RpmInfo].nevra:
-            fail("%s: register_provided: package %s is not locked for the target platform in %s" % (show_label(ctx.label), target[RpmInfo].name, release.lock))
+            fail("%s: register_provided: package %s is not locked for the target platform in %s\nhint: choose it by select(), or add it to the manifest and run: %s" % (
+                show_label(ctx.label),
+                target[RpmInfo].name,
+                release.lock,
+                release.repair,
+            ))
     rootfs = build_rootfs(
         ctx,
         arch = target_architecture(ctx),

@@ -94,6 +94,20 @@ def failures_test_suite(name):
     rpm_image_layers(name = "base_image_too_much", base_image = "closures_test.bzl", compression = "none", rootfs = ":base", tags = ["manual"])
     def_test(_amd64_test, "base_image_too_much", ["stands on no image of others, but base_image is //rules/tests:closures_test.bzl", "hint: leave base_image out"])
 
+    rpm_rootfs(name = "provided_of_other", contents = [":app"], register_provided = ["@slimrpm_test_other//app"], tags = ["manual"])
+    def_test(_amd64_test, "provided_of_other", ["belongs to release slimrpm_test_other, other contents to slimrpm_test"])
+
+    rpm_rootfs(name = "provided_unlocked", contents = [":app"], register_provided = ["@slimrpm_test//only-x86"], tags = ["manual"])
+    def_test(_arm64_test, "provided_unlocked", [
+        "//rules/tests:provided_unlocked: register_provided: package only-x86 is not locked for the target platform in //rules/tests/release:rpms.lock.json",
+        "hint: choose it by select(), or add it to the manifest and run: bazel run @slimrpm_test//:lock",
+    ])
+
+    rpm_rootfs(name = "keys_without_database", contents = [":app"], gpg_keys = ["closures_test.bzl"], rpmdb = False, tags = ["manual"])
+    def_test(_amd64_test, "keys_without_database", [
+        "//rules/tests:keys_without_database: gpg_keys are entries of the package database, which rpmdb = False leaves out",
+    ])
+
     native.filegroup(name = "two_files", srcs = ["closures_test.bzl", "lock_test.bzl"])
     rpm_rootfs(name = "file_of_two", contents = [":app"], files = {"/etc/x": ":two_files"}, tags = ["manual"])
     def_test(_amd64_test, "file_of_two", ["files has //rules/tests:two_files, which makes 2 files; it must make one"])

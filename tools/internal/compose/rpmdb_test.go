@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/cli"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rootfs"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpmdb"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpmtest"
@@ -143,10 +144,58 @@ func TestProvided(t *testing.T) {
 			t.Errorf("%+v", e)
 		}
 	}
-	in = image{spec: db, pkgs: []rpmtest.Package{zlib}}.input(t)
-	in.Provided = []Package{unpack(t, zlib)}
-	_, err = Compose(in)
-	if want := "package zlib-1-1.x86_64 is to be registered as provided, but the image has zlib-1-1.x86_64 already"; err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("got %v, want an error with %q", err, want)
+}
+
+// TestProvidedRefuses: a package that the image has anyway, in whatever version and architecture, cannot be registered besides.
+func TestProvidedRefuses(t *testing.T) {
+	db := `"accounts":{},"policies":{},"rpmdb":{"backend":"sqlite","path":"/var/lib/rpm"}`
+	zlib := rpmtest.Package{Name: "zlib", Files: []rpmtest.File{{Path: "/usr/lib64/libz.so.1", Data: "z"}}}
+	newer, other := zlib, zlib
+	newer.Version, other.Arch = "2", "noarch"
+	tool := rpmtest.Package{Name: "tool"}
+	base := image{spec: db, pkgs: []rpmtest.Package{zlib}}.build(t)
+	theirs, _ := foreign(t, base.layers)
+	for _, c := range []struct {
+		summary, want string
+		image         image
+		provided      []rpmtest.Package
+	}{
+		{"the image ships it", "package zlib-1-1.x86_64 is to be registered as provided, but the image has zlib-1-1.x86_64 already",
+			image{spec: db, pkgs: []rpmtest.Package{zlib}}, []rpmtest.Package{zlib}},
+		{"the image ships part of it", "package zlib-1-1.x86_64 is to be registered as provided, but the image has zlib-1-1.x86_64 already",
+			image{spec: db, pkgs: []rpmtest.Package{zlib}, partial: map[string][]string{"zlib": {"/usr/lib64/libz.so.1"}}}, []rpmtest.Package{zlib}},
+		{"the base has another version", "package zlib-2-1.x86_64 is to be registered as provided, but the image has zlib-1-1.x86_64 already",
+			image{spec: db, base: base, pkgs: []rpmtest.Package{tool}}, []rpmtest.Package{newer}},
+		{"an image of others has another architecture", "package zlib-1-1.noarch is to be registered as provided, but the image has zlib-1-1.x86_64 already",
+			image{spec: db, base: theirs, pkgs: []rpmtest.Package{tool}}, []rpmtest.Package{other}},
+		{"two versions", "package zlib-2-1.x86_64 is to be registered as provided, but the image has zlib-1-1.x86_64 already",
+			image{spec: db, pkgs: []rpmtest.Package{tool}}, []rpmtest.Package{zlib, newer}},
+	} {
+		in := c.image.input(t)
+		for _, p := range c.provided {
+			in.Provided = append(in.Provided, unpack(t, p))
+		}
+		_, err := Compose(in)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want an error with %q", c.summary, err, c.want)
+		}
+		if hints := cli.Hints(err); len(hints) != 1 || hints[0] != "take zlib out of register_provided" {
+			t.Errorf("%s: hints %q", c.summary, hints)
+		}
+	}
+}
+
+// TestSelectedTwice: what the base has in another version cannot be shipped besides.
+func TestSelectedTwice(t *testing.T) {
+	db := `"accounts":{},"policies":{},"rpmdb":{"backend":"sqlite","path":"/var/lib/rpm"}`
+	base := image{spec: db, pkgs: []rpmtest.Package{{Name: "zlib"}}}.build(t)
+	for _, p := range []rpmtest.Package{{Name: "zlib", Version: "2"}, {Name: "zlib", Arch: "noarch"}} {
+		_, err := image{spec: db, base: base, pkgs: []rpmtest.Package{p}}.try(t)
+		if want := "package " + p.NEVRA() + " is selected, but the image has zlib-1-1.x86_64 already"; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want an error with %q", err, want)
+		}
+		if hints := cli.Hints(err); len(hints) != 1 || !strings.Contains(hints[0], "leave zlib out with exclude, or update the base or the lock") {
+			t.Errorf("hints %q", hints)
+		}
 	}
 }

@@ -245,6 +245,43 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
+// TestDamagedDatabases cuts databases and changes bytes of them: what is read must be an error or headers, never a crash, and what
+// is left out of a cut file must not go unnoticed.
+func TestDamagedDatabases(t *testing.T) {
+	inputs := built(t, append(manyPackages(8), everyTable())...)
+	for _, b := range backends {
+		data := func() []byte {
+			all := files(t, options(b.name, inputs))
+			return all[mainFile(all)]
+		}()
+		errors := 0
+		for size := 0; size < len(data); size += 2039 {
+			records, err := ReadAll(sourceOf(data[:size]))
+			if err == nil && len(records) != len(inputs) {
+				t.Errorf("%s: %d of %d bytes: %d packages and no error", b.name, size, len(data), len(records))
+			}
+			if err != nil {
+				errors++
+			}
+		}
+		for at := 0; at < len(data); at += 61 {
+			changed := bytes.Clone(data)
+			changed[at] ^= byte(at) | 1
+			records, err := ReadAll(sourceOf(changed))
+			if err == nil && len(records) > len(inputs) {
+				t.Errorf("%s: byte %d changed: %d packages of %d", b.name, at, len(records), len(inputs))
+			}
+			if err != nil {
+				errors++
+			}
+		}
+		t.Logf("%s: %d bytes, %d errors", b.name, len(data), errors)
+		if errors == 0 {
+			t.Errorf("%s: no damage was noticed", b.name)
+		}
+	}
+}
+
 // TestMemory registers packages with large headers: what is in memory must not grow with them.
 func TestMemory(t *testing.T) {
 	const size, packages, limit = 4 << 20, 24, 48 << 20
