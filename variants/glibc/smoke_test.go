@@ -12,8 +12,8 @@ import (
 
 // TestCgo: what a program asks of the C library, of its name services and of its threads is answered by the image's.
 func TestCgo(t *testing.T) {
+	smoke.NativeOnly(t, "there is no C compiler for another architecture; TestDynamic calls the same libraries")
 	image := smoke.Open(t)
-	image.NativeOnly(t, "there is no C compiler for another architecture; TestDynamic calls the same libraries")
 	program := smoke.CgoProgram(t, "cgo")
 	file, err := elf.Open(program)
 	if err != nil {

@@ -94,9 +94,9 @@ func TestChoice(t *testing.T) {
 
 // TestRules: rules of either backend are listed, saved, restored, and do what they say, for IPv4 and IPv6.
 func TestRules(t *testing.T) {
+	smoke.NativeOnly(t, "qemu-user has no netfilter sockets")
 	for _, b := range backends {
 		image := smoke.OpenNamed(t, b.name)
-		image.NativeOnly(t, "qemu-user has no netfilter sockets")
 		for _, family := range []struct{ program, host string }{{"iptables", "127.0.0.1"}, {"ip6tables", "[::1]"}} {
 			t.Run(family.program+" "+b.name, func(t *testing.T) {
 				newFilter(t, image).rules(t, b, "/usr/sbin/"+family.program, "http://"+family.host)
@@ -167,8 +167,8 @@ func (f filter) save(t *testing.T, program string) string {
 
 // TestTools: the other programs make, use and list what theirs is.
 func TestTools(t *testing.T) {
+	smoke.NativeOnly(t, "qemu-user has no netfilter sockets; --version of each runs in debrpm_arm64_test")
 	image := smoke.Open(t)
-	image.NativeOnly(t, "qemu-user has no netfilter sockets; --version of each runs in debrpm_arm64_test")
 	for _, test := range []struct {
 		summary    string
 		commands   []string
@@ -242,8 +242,8 @@ func (f filter) uses(t *testing.T, b backend) {
 // TestHints: wherever kubelet has left its chain, the first call of any name finds it, and from then on all names are programs of that
 // backend. Chains of others in the other backend do not matter.
 func TestHints(t *testing.T) {
+	smoke.NativeOnly(t, "qemu-user has no netfilter sockets")
 	image := smoke.Open(t)
-	image.NativeOnly(t, "qemu-user has no netfilter sockets")
 	for _, b := range backends {
 		for i, family := range families {
 			for k, first := range []string{"/usr/sbin/iptables -L", "/usr/sbin/ip6tables-save", "ip6tables -t nat -S"} {
@@ -265,8 +265,8 @@ func TestHints(t *testing.T) {
 
 // TestNoHint: without a hint it is nf_tables, and to look does not make tables of ip_tables.
 func TestNoHint(t *testing.T) {
+	smoke.NativeOnly(t, "qemu-user has no netfilter sockets")
 	image := smoke.Open(t)
-	image.NativeOnly(t, "qemu-user has no netfilter sockets")
 	f := wrapped(t, image)
 	f.image.Succeed(t, f.writing("/usr/sbin/iptables -L"))
 	f.uses(t, backends[1])
@@ -282,8 +282,8 @@ func TestNoHint(t *testing.T) {
 
 // TestWrapperReadOnly: on a root filesystem that cannot be written, every call finds out for itself.
 func TestWrapperReadOnly(t *testing.T) {
+	smoke.NativeOnly(t, "qemu-user has no netfilter sockets")
 	image := smoke.Open(t)
-	image.NativeOnly(t, "qemu-user has no netfilter sockets")
 	f := wrapped(t, image)
 	for _, family := range families {
 		f.image.Match(t, f.process("/usr/sbin/"+family+" --version"), backends[1].version)
@@ -301,8 +301,8 @@ func TestWrapperReadOnly(t *testing.T) {
 
 // TestWrapperAtOnce: calls that are made together all get an answer, and the same one.
 func TestWrapperAtOnce(t *testing.T) {
+	smoke.NativeOnly(t, "qemu-user has no netfilter sockets")
 	image := smoke.Open(t)
-	image.NativeOnly(t, "qemu-user has no netfilter sockets")
 	f := wrapped(t, image)
 	f.do(t, "/usr/sbin/iptables-legacy -t mangle -N KUBE-KUBELET-CANARY")
 	var running []*imagerun.Running

@@ -45,8 +45,8 @@ func TestProgram(t *testing.T) {
 
 // TestBroken: without its key store Java trusts nobody, which the program sees.
 func TestBroken(t *testing.T) {
+	smoke.NativeOnly(t, "it shows what the program sees, whatever the architecture, and compiling takes a minute")
 	image := smoke.Open(t)
-	image.NativeOnly(t, "it shows what the program sees, whatever the architecture, and compiling takes a minute")
 	image.Fail(t, imagerun.Process{
 		Args: []string{"/usr/bin/java", "/Probe.java"}, Timeout: 2 * time.Minute,
 		Mounts: []imagerun.Mount{imagerun.Bind(smoke.File(t, "Probe.java"), "/Probe.java"), imagerun.Tmpfs("/etc/ssl/certs/java")},
