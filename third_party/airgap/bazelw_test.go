@@ -334,6 +334,39 @@ func TestBazelOfTheUserWithoutRegistry(t *testing.T) {
 	mustHold(t, string(data), "common --noop\n", `common "--override_module=rules_oci=`+m.workspace+`/third_party/airgap/rules_oci"`)
 }
 
+func TestUpdateOfDebrpm(t *testing.T) {
+	m := newMachine(t)
+	m.program("bazel", recordBazel)
+	m.program("go", fakeGo)
+	m.write("variants/releases/debrpm/rpms.yaml", "release: debrpm\n")
+	m.write("tools/rpmlock/main.go", "package main\n")
+	m.write("tools/internal/cli/cli.go", "package cli\n")
+	m.write("third_party/debrpm/mapping.yaml", "")
+	writeProgram(t, filepath.Join(m.workspace, "third_party/debrpm/prepare"), `#!/bin/sh
+echo "prepare" "$@" >>"$LOG"
+for arg; do
+	case $arg in --out=*) mkdir -p "${arg#--out=}" && echo "made by $*" >"${arg#--out=}/rpms.lock.json" ;; esac
+done
+`)
+	m.mustRun(nil, "build", "//x")
+	m.mustRun(nil, "build", "//x")
+	if n := strings.Count(m.log(), "prepare --out="); n != 1 || strings.Contains(m.log(), "--update") {
+		t.Errorf("prepare ran %d times, want once and without --update:\n%s", n, m.log())
+	}
+	update := []string{"RULES_SLIMRPM_UPDATE_DEBRPM=1"}
+	said := m.mustRun(update, "build", "//x")
+	before := m.glob("debrpm-*.before.json")
+	if len(before) != 1 {
+		t.Fatalf("got %v, want the lock as it was", before)
+	}
+	mustHold(t, said, "bazelw: its lock as it was: "+before[0])
+	mustHold(t, m.log(), " --update\n")
+	data, err := os.ReadFile(before[0])
+	if err != nil || strings.Contains(string(data), "--update") {
+		t.Errorf("the lock as it was is %q (%v)", data, err)
+	}
+}
+
 func TestModes(t *testing.T) {
 	m := newMachine(t)
 	m.program("bazel", recordBazel)
