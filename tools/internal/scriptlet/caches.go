@@ -54,6 +54,22 @@ func (m *Machine) versionOf(p string) string {
 	return v[strings.IndexByte(v, ':')+1:]
 }
 
+// glibSchemas compiles nothing where there is nothing, as the program itself; most images have its trigger and no schema.
+func glibSchemas(c *call) int {
+	_, dirs := c.parse("", map[string]byte{"strict": 's', "allow-any-name": 'a', "dry-run": 'n', "targetdir": 't', "schema-file": 'f'})
+	for _, dir := range dirs {
+		list, _ := c.m.readDir(c.path(dir))
+		for _, e := range list {
+			if strings.HasSuffix(e.Path, ".gschema.xml") || strings.HasSuffix(e.Path, ".gschema.override") {
+				return c.unknown("schemas such as %s cannot be compiled here; run it in a container once and add gschemas.compiled with files, or leave the "+
+					"schemas out", e.Path)
+			}
+		}
+	}
+	fmt.Fprintln(c.err, "No schema files found: doing nothing.")
+	return 0
+}
+
 // coreFonts makes no index of the fonts of an X server where there is none.
 func coreFonts(c *call) int {
 	for _, server := range []string{"/usr/bin/Xorg", "/usr/bin/Xvfb", "/usr/bin/Xvnc", "/usr/bin/xfs", "/usr/libexec/Xorg"} {
@@ -112,6 +128,8 @@ var refused = map[string]string{
 	"wget":                        "there is no network while an image is built",
 	"make":                        "nothing is compiled here",
 	"gcc":                         "nothing is compiled here",
+	"update-mime-database":        "run it in a container once and add what it makes with files; programs that tell the type of a file need it",
+	"xmlcatalog":                  "its catalogs cannot be changed here; only tools for DocBook read them",
 	"dot":                         "its list of plugins comes from loading each of them; run dot -c in a container and add the file with files",
 	"gdk-pixbuf-query-loaders":    queried,
 	"gdk-pixbuf-query-loaders-32": queried,

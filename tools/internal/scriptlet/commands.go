@@ -34,7 +34,7 @@ func init() {
 		"getenforce": getenforce, "deb-systemd-helper": systemctlLater, "sln": sln, "rpm": rpmEval,
 		"mkfontdir": coreFonts, "mkfontscale": coreFonts, "xorg-x11-fonts-update-dirs": coreFonts, "hardlink": hardlink,
 		"libgcc_post_upgrade": ldconfig, "tzdata-update": tzdataUpdate, "rpmdb": rpmDatabase, "curl": noNetwork, "wget": noNetwork,
-		"pwconv": shadowsAgree, "grpconv": shadowsAgree,
+		"glib-compile-schemas": glibSchemas, "pwconv": shadowsAgree, "grpconv": shadowsAgree,
 	}
 	for name := range caches {
 		commands[name] = cacheOnly
@@ -55,7 +55,7 @@ var noEffect = []string{"restorecon", "fixfiles", "semodule", "semanage", "setse
 // an image without the program needs no index.
 var optional = map[string]bool{"update-desktop-database": true, "gtk-update-icon-cache": true, "update-mime-database": true,
 	"xmlcatalog": true, "install-catalog": true, "scrollkeeper-update": true, "mkfontdir": true, "mkfontscale": true, "fc-cache": true,
-	"update-icon-caches": true, "gtk4-update-icon-cache": true, "texhash": true, "mktexlsr": true, "gconftool-2": true,
+	"update-icon-caches": true, "glib-compile-schemas": true, "gtk4-update-icon-cache": true, "texhash": true, "mktexlsr": true, "gconftool-2": true,
 	"newaliases": true, "mandb": true, "systemd-sysv-convert": true, "gtk-query-immodules-2.0-64": true, "gtk-query-immodules-3.0-64": true,
 	"ibus-table-createdb": true, "authselect": true}
 

@@ -81,7 +81,7 @@ var commandCases = []struct {
 /etc/rc.d/rc1.d/K15a symlink 0777 0:0 -> ../init.d/a
 /etc/rc.d/rc3.d/S20b symlink 0777 0:0 -> ../init.d/b
 /etc/rc.d/rc3.d/S85a symlink 0777 0:0 -> ../init.d/a
-/etc/rc.d/rc3.d/S86c symlink 0777 0:0 -> ../init.d/c
+/etc/rc.d/rc3.d/S50c symlink 0777 0:0 -> ../init.d/c
 /etc/rc.d/rc4.d/K15a symlink 0777 0:0 -> ../init.d/a
 /etc/rc.d/rc4.d/S20b symlink 0777 0:0 -> ../init.d/b
 /o.txt file 0644 0:0 "1\n"
@@ -96,8 +96,8 @@ var commandCases = []struct {
 /home/jo/.profile file 0755 1234:1234 "x"
 /o.txt file 0644 0:0 "jo:x:1234:1234::/home/jo:/bin/sh\nann:x:1235:1235::/home/ann:/bin/sh\n"
 !/home/ann`},
-	{"caches that nobody needs", false, []string{"/usr/bin/fc-cache: x", "/usr/lib/jvm/jre/bin/java: x", "/usr/bin/mkfontdir: x"},
-		`fc-cache -f && /usr/lib/jvm/jre/bin/java -Xshare:dump && mkfontdir /usr/share/fonts/x && gio-querymodules /usr/lib/gio/modules && echo $? > /o.txt
+	{"caches that nobody needs", false, []string{"/usr/bin/fc-cache: x", "/usr/lib/jvm/jre/bin/java: x", "/usr/bin/mkfontdir: x", "/usr/bin/glib-compile-schemas: x", "/usr/share/glib-2.0/schemas/"},
+		`glib-compile-schemas /usr/share/glib-2.0/schemas && fc-cache -f && /usr/lib/jvm/jre/bin/java -Xshare:dump && mkfontdir /usr/share/fonts/x && gio-querymodules /usr/lib/gio/modules && echo $? > /o.txt
 gtk-update-icon-cache /usr/share/icons/x || echo $? >> /o.txt`, `
 /o.txt file 0644 0:0 "0\n127\n"`},
 	{"rpm's posix module", true, []string{"/usr/", "/f: x"}, `
@@ -159,10 +159,13 @@ func TestRefused(t *testing.T) {
 		{`gdk-pixbuf-query-loaders-64 --update-cache`, "loading each module"},
 		{`mkfontdir /usr/share/fonts`, "/usr/bin/Xorg"},
 		{`fc-cache --version`, "which version"},
+		{`glib-compile-schemas /usr/share/glib-2.0/schemas`, "/usr/share/glib-2.0/schemas/org.x.gschema.xml cannot be compiled"},
+		{`update-mime-database /usr/share/mime`, "in a container once"},
 		{`java -version`, "only -Xshare:dump"},
 		{`chkconfig --list`, "--list"},
 	} {
-		w := newWorld(t, "/usr/bin/Xorg: x", "/usr/bin/openssl: x", "/sbin/chkconfig: x", "/usr/bin/fc-cache: x", "/usr/bin/mkfontdir: x")
+		w := newWorld(t, "/usr/bin/Xorg: x", "/usr/bin/openssl: x", "/sbin/chkconfig: x", "/usr/bin/fc-cache: x", "/usr/bin/mkfontdir: x", "/usr/bin/glib-compile-schemas: x",
+			"/usr/bin/update-mime-database: x", "/usr/share/glib-2.0/schemas/", "/usr/share/glib-2.0/schemas/org.x.gschema.xml: x")
 		if o := w.sh(c.script); o.Status != StatusNotCovered || !strings.Contains(o.Err.Error(), c.want) {
 			t.Errorf("%s: %s %v, want %q", c.script, o.Status, o.Err, c.want)
 		}

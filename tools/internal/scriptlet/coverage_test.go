@@ -56,7 +56,7 @@ func TestCoverage(t *testing.T) {
 		total, covered = total+ran+counts[StatusNotCovered], covered+ran
 	}
 	t.Logf("%d of %d scriptlets are covered, %.1f %%", covered, total, 100*float64(covered)/float64(max(total, 1)))
-	const least = 0.9
+	const least = 0.96
 	if float64(covered) < least*float64(total) {
 		t.Errorf("less than %.0f %% are covered", 100*least)
 	}

@@ -17,6 +17,7 @@ type sysv struct {
 	levels      string // in which it starts
 	start, stop int
 	required    []string // Required-Start and Should-Start
+	provides    []string
 	lsb         bool
 }
 
@@ -134,6 +135,8 @@ func (m *Machine) readSysV(name string) (*sysv, error) {
 			s.levels = strings.Trim(v[0], "-")
 		case block && key == "Default-Start" && !plain:
 			s.levels = strings.Join(v, "")
+		case block && key == "Provides":
+			s.provides = append(s.provides, v...)
 		case block && (key == "Required-Start" || key == "Should-Start"):
 			s.required = append(s.required, v...)
 		}
@@ -148,18 +151,20 @@ func (m *Machine) readSysV(name string) (*sysv, error) {
 	return s, nil
 }
 
-// afterRequired moves the start of a service behind what it requires, of services that are linked already.
+// afterRequired moves the start of a service behind those that are added and provide what it requires. Both must have a block of the Linux
+// Standard Base.
 func (m *Machine) afterRequired(s *sysv) {
 	if !s.lsb {
 		return
 	}
+	const last = 99
 	list, _ := m.readDir(m.sysvRoot() + "/init.d")
 	for _, e := range list {
-		name := rootfs.Base(e.Path)
-		if name == s.name || !slices.Contains(s.required, name) && !slices.Contains(s.required, "$"+name) {
+		other, err := m.readSysV(rootfs.Base(e.Path))
+		if err != nil || !other.lsb || other.name == s.name || other.start < s.start || other.start >= last {
 			continue
 		}
-		if other, err := m.readSysV(name); err == nil && other.start >= s.start && other.start < 99 {
+		if slices.ContainsFunc(s.required, func(r string) bool { return slices.Contains(other.provides, r) }) && m.hasLinks(other.name) {
 			s.start = other.start + 1
 		}
 	}
@@ -176,6 +181,16 @@ func (m *Machine) levelLinks(name, level string) []string {
 		}
 	}
 	return out
+}
+
+// hasLinks reports whether a service was added.
+func (m *Machine) hasLinks(name string) bool {
+	for _, level := range runLevels {
+		if len(m.levelLinks(name, string(level))) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func (m *Machine) unlinkLevels(name, levels string) {
