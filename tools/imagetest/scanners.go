@@ -12,6 +12,7 @@ import (
 
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/golden"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rootfs"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/sbom"
 )
 
 // scannersVariable names the folder with the programs of tools/scanners, which bazelw builds.
@@ -24,7 +25,7 @@ func (f found) String() string {
 	return fmt.Sprintf("%s %s, source %q, licence %q", f.name, f.version, f.source, f.license)
 }
 
-// scanners compares the packages that scanners find in the image with those of the tree, and with the committed list of them.
+// scanners compares the packages that scanners find in the image, and syft in its bill of materials, with those of the tree, and with the committed list of them.
 func (t *tester) scanners() error {
 	dir := os.Getenv(scannersVariable)
 	if dir == "" {
@@ -47,6 +48,10 @@ func (t *tester) scanners() error {
 	if err != nil {
 		return err
 	}
+	bom, err := t.billOfMaterials(tree)
+	if err != nil {
+		return err
+	}
 	platform := "linux/" + t.spec.Arch
 	for _, s := range []struct {
 		name string
@@ -55,6 +60,7 @@ func (t *tester) scanners() error {
 		{"syft", []string{"anchore", "syft", t.spec.Image, platform}},
 		{"grype", []string{"anchore", "grype", t.spec.Image, platform}},
 		{"go-rpmdb", []string{"anchore", "go-rpmdb", database}},
+		{"syft of the bill of materials", []string{"anchore", "bom", bom}},
 		{"osv-scalibr", []string{"scalibr", t.rootfs()}},
 	} {
 		got, err := scan(filepath.Join(dir, s.args[0]), s.args[1:])
@@ -68,6 +74,16 @@ func (t *tester) scanners() error {
 		fmt.Printf("     %s: %d packages\n", s.name, len(got))
 	}
 	return errors.Join(failed...)
+}
+
+// billOfMaterials writes the bill of materials of the image, which scanners take in place of the image.
+func (t *tester) billOfMaterials(tree *rootfs.Tree) (string, error) {
+	var text bytes.Buffer
+	if err := sbom.WriteCycloneDX(&text, tree); err != nil {
+		return "", err
+	}
+	name := filepath.Join(t.dir, "cdx.json")
+	return name, os.WriteFile(name, text.Bytes(), 0o644)
 }
 
 // databaseFile is the file that go-rpmdb opens.

@@ -6,12 +6,16 @@
 //
 //	anchore syft|grype LAYOUT PLATFORM
 //	anchore go-rpmdb FILE
+//	anchore bom FILE
+//
+// The last one lists what syft reads of a bill of materials; the source RPM is that of the package URL.
 package main
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -20,6 +24,7 @@ import (
 	"github.com/anchore/stereoscope/pkg/image"
 	"github.com/anchore/syft/syft"
 	"github.com/anchore/syft/syft/cataloging"
+	"github.com/anchore/syft/syft/format"
 	"github.com/anchore/syft/syft/pkg"
 	rpmdb "github.com/knqyf263/go-rpmdb/pkg"
 
@@ -40,8 +45,11 @@ func list(args []string) ([]string, error) {
 	if len(args) == 2 && args[0] == "go-rpmdb" {
 		return databaseLines(args[1])
 	}
+	if len(args) == 2 && args[0] == "bom" {
+		return bomLines(args[1])
+	}
 	if len(args) != 3 {
-		return nil, errors.New("want syft or grype, an OCI layout and a platform, or go-rpmdb and a package database")
+		return nil, errors.New("want syft or grype, an OCI layout and a platform, go-rpmdb and a package database, or bom and a bill of materials")
 	}
 	config := syft.DefaultCreateSBOMConfig().WithoutFiles().WithCatalogerSelection(cataloging.SelectionRequest{}.WithDefaults("rpm-db-cataloger"))
 	switch args[0] {
@@ -94,6 +102,37 @@ func syftLines(layout, platform string, config *syft.CreateSBOMConfig) ([]string
 			licenses = append(licenses, l.Value)
 		}
 		lines = append(lines, line(p.Name, p.Version, entry.SourceRpm, licenses))
+	}
+	return lines, nil
+}
+
+func bomLines(path string) ([]string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	bom, _, _, err := format.Decode(file)
+	if err != nil {
+		return nil, err
+	}
+	if bom == nil {
+		return nil, errors.New("syft knows no such format")
+	}
+	var lines []string
+	for p := range bom.Artifacts.Packages.Enumerate() {
+		if p.Type != pkg.RpmPkg {
+			continue
+		}
+		purl, err := url.Parse(p.PURL)
+		if err != nil {
+			return nil, err
+		}
+		var licenses []string
+		for _, l := range p.Licenses.ToSlice() {
+			licenses = append(licenses, l.Value)
+		}
+		lines = append(lines, line(p.Name, p.Version, purl.Query().Get("upstream"), licenses))
 	}
 	return lines, nil
 }
