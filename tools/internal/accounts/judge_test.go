@@ -176,7 +176,15 @@ func check(t *testing.T, f Files) {
 		name  string
 		files []string
 	}{{"pwck", []string{at("passwd"), at("shadow")}}, {"grpck", []string{at("group"), at("gshadow")}}} {
-		out, err := exec.Command(program(t, c.name), append([]string{"-r"}, c.files...)...).CombinedOutput()
+		real, err := exec.LookPath(c.name)
+		if err != nil {
+			real, err = exec.LookPath("/usr/sbin/" + c.name)
+		}
+		if err != nil {
+			t.Logf("no %s on this machine; not checked: that it finds nothing wrong with the files", c.name)
+			continue
+		}
+		out, err := exec.Command(real, append([]string{"-r"}, c.files...)...).CombinedOutput()
 		var exit *exec.ExitError
 		if err != nil && !errors.As(err, &exit) {
 			t.Fatal(err)
