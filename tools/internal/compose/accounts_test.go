@@ -75,6 +75,39 @@ func TestAccountIDs(t *testing.T) {
 	}
 }
 
+// TestPeople: accounts that are no system accounts, by a scriptlet, with numbers from 1000 on that no other package moves.
+func TestPeople(t *testing.T) {
+	pkg := func(name, post string) rpmtest.Package {
+		return rpmtest.Package{Name: name, Files: []rpmtest.File{{Path: "/etc/login.defs." + name, Data: ""}}, Scriptlets: []rpmtest.Scriptlet{{Kind: "post", Body: post}}}
+	}
+	jo := pkg("jo", "useradd -m jo && groupadd wheel && useradd -G wheel ann\n")
+	alone := image{spec: `"accounts":{},"policies":{}`, pkgs: []rpmtest.Package{jo}}.build(t)
+	more := image{spec: `"accounts":{},"policies":{}`, pkgs: []rpmtest.Package{jo, pkg("a", "useradd aaron; useradd -r zed\n")}}.build(t)
+	for _, line := range strings.Split(strings.TrimSpace(alone.entry(t, "/etc/passwd").Text), "\n") {
+		v := strings.Split(line, ":")
+		if id := atoi(t, v[2]); id < 1000 || id > 59999 || v[2] != v[3] || v[5] != "/home/"+v[0] {
+			t.Errorf("got %s", line)
+		}
+		if !strings.Contains(more.entry(t, "/etc/passwd").Text, line+"\n") {
+			t.Errorf("%s moved: %s", line, more.entry(t, "/etc/passwd").Text)
+		}
+	}
+	if got := alone.entry(t, "/etc/shadow").Text; got != "" && !strings.Contains(got, "jo:!::0:99999:7:::\n") {
+		t.Errorf("shadow %q", got)
+	}
+	if got := more.read(t, "etc/shadow"); !strings.Contains(got, "aaron:!::0:99999:7:::\n") || !strings.Contains(got, "zed:!*:::::::\n") && !strings.Contains(got, "zed:!:::::::\n") {
+		t.Errorf("shadow %q", got)
+	}
+	home := alone.entry(t, "/home/jo")
+	if home.Mode != 0o700 || itoa(home.UID) != strings.Split(alone.entry(t, "/etc/passwd").Text, ":")[2] {
+		t.Errorf("home %o %d", home.Mode, home.UID)
+	}
+	table := image{spec: `"accounts":{"ids":{"name":"t","text":"u jo 2000\nu ann 2001\n"}},"policies":{}`, pkgs: []rpmtest.Package{jo}}
+	if _, err := table.try(t); err == nil || !strings.Contains(strings.Join(cli.Hints(err), " "), "add this line to t: g wheel ") {
+		t.Errorf("got %v, hints %v", err, cli.Hints(err))
+	}
+}
+
 func TestAccountsOfSpecDoNotShareNumbers(t *testing.T) {
 	base := image{spec: `"accounts":{"users":[{"name":"nonroot","uid":65532,"gid":65532}],"groups":[{"name":"nonroot","gid":65532}]},"policies":{}`}.build(t)
 	for fields, want := range map[string]string{

@@ -354,6 +354,9 @@ func (c *call) makeHome(name string) int {
 	if u == nil || c.m.stat(u.Home) != nil {
 		return 0
 	}
+	if err := c.m.mkdirAll(rootfs.Dir(u.Home), 0o755); err != nil {
+		return c.errorf("cannot create directory %s: %v", rootfs.Dir(u.Home), err)
+	}
 	if e := c.m.stat("/etc/skel"); e != nil {
 		if err := c.copy("/etc/skel", u.Home, copyOptions{recursive: true, noDeref: true, mode: true}, 0); err != nil {
 			return c.errorf("cannot create directory %s: %v", u.Home, err)
