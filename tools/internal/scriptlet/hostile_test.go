@@ -43,6 +43,7 @@ var hostileShell = []struct{ why, script, want string }{
 	{"awk that calls itself", `awk 'function f() { f() } BEGIN { f() }'`, ""},
 	{"awk that runs itself", `x='awk "BEGIN { system(ENVIRON[\"x\"]) }"'; export x; eval "$x"`, "deeper than"},
 	{"awk with a large array", `awk 'BEGIN { while (1) a[i++] = i }'`, "does it ever end"},
+	{"awk with an expression and a text that are large", `awk 'BEGIN { x = sprintf("%60000s", ""); x = x x x x x x x x; while (1) n += x ~ /( ?){900}y/ }'`, "does it ever end"},
 	{"awk that deletes", `awk 'BEGIN { while (1) { for (i = 0; i < 30000; i++) a[i]; for (i = 0; i < 30000; i++) delete a[i] } }'`, "does it ever end"},
 	{"awk with many fields", `awk 'BEGIN { $1e9 = 1 }'`, ""},
 	{"awk with a wide format", `awk 'BEGIN { printf "%999999999d", 1 }'`, ""},

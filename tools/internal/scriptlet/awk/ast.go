@@ -1,7 +1,5 @@
 package awk
 
-import "regexp"
-
 // Program is a parsed program.
 type Program struct {
 	begin, end []block
@@ -30,7 +28,7 @@ type (
 	numLit struct{ n float64 }
 	strLit struct{ s string }
 	// regexLit alone is a match of the record.
-	regexLit struct{ rx *regexp.Regexp }
+	regexLit struct{ rx *regex }
 	varRef   struct {
 		name  string
 		local int // place among the parameters; -1: global

@@ -2,7 +2,6 @@ package awk
 
 import (
 	"math"
-	"regexp"
 	"strings"
 )
 
@@ -39,7 +38,7 @@ func (in *interp) builtin(e *builtinCall) value {
 	case "sub", "gsub":
 		return in.substitute(e.name == "gsub", a)
 	case "match":
-		return in.matchAt(text(0), in.regex(a[1]))
+		return in.matchAt(text(0), in.regexOf(a[1]))
 	case "sprintf":
 		args := make([]value, len(a))
 		for i := range a {
@@ -125,7 +124,7 @@ func (in *interp) substr(a []expr) value {
 func (in *interp) splitInto(a []expr) value {
 	s := in.text(in.eval(a[0]))
 	separator := in.get("FS")
-	var rx *regexp.Regexp
+	var rx *regex
 	if len(a) > 2 {
 		if l, ok := a[2].(*regexLit); ok {
 			rx = l.rx
@@ -142,10 +141,9 @@ func (in *interp) splitInto(a []expr) value {
 	return num(float64(len(parts)))
 }
 
-func (in *interp) matchAt(s string, rx *regexp.Regexp) value {
-	in.h.Step(1 + len(s)>>4)
+func (in *interp) matchAt(s string, rx *regex) value {
 	start, length := 0, -1
-	if f := find(rx, s); f != nil {
+	if f := in.find(rx, s); f != nil {
 		start, length = f[0]+1, f[1]-f[0]
 	}
 	in.set("RSTART", num(float64(start)))
@@ -155,18 +153,17 @@ func (in *interp) matchAt(s string, rx *regexp.Regexp) value {
 
 // substitute is sub and gsub.
 func (in *interp) substitute(all bool, a []expr) value {
-	rx := in.regex(a[0])
+	rx := in.regexOf(a[0])
 	with := in.text(in.eval(a[1]))
 	var to expr = &fieldRef{&numLit{0}}
 	if len(a) > 2 {
 		to = a[2]
 	}
 	s := in.text(in.eval(to))
-	in.h.Step(1 + len(s)>>4)
 	var found [][]int
 	if all {
-		found = findAll(rx, s)
-	} else if f := find(rx, s); f != nil {
+		found = in.findAll(rx, s)
+	} else if f := in.find(rx, s); f != nil {
 		found = [][]int{f}
 	}
 	if len(found) == 0 {

@@ -191,9 +191,7 @@ func (in *interp) concat(e *binary) string {
 }
 
 func (in *interp) matches(e expr, s string) bool {
-	rx := in.regex(e)
-	in.h.Step(1 + len(s)>>4)
-	return rx.MatchString(latin1(s))
+	return in.matchString(in.regexOf(e), s)
 }
 
 // compare takes both as numbers where both are, and else as text.

@@ -3,7 +3,6 @@ package awk
 import (
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 )
 
@@ -76,7 +75,7 @@ type interp struct {
 	streams map[string]*stream // by redirection and name
 	outputs map[string]*output
 	order   []string // of outputs
-	regexes map[string]*regexp.Regexp
+	regexes map[string]*regex
 	active  map[*rule]bool
 	exit    int
 	ret     value
@@ -97,7 +96,7 @@ const (
 
 // Run runs the program and returns its exit status.
 func (p *Program) Run(h *Host, o Options) (status int, err error) {
-	in := &interp{prog: p, h: h, globals: map[string]*cell{}, streams: map[string]*stream{}, outputs: map[string]*output{}, regexes: map[string]*regexp.Regexp{},
+	in := &interp{prog: p, h: h, globals: map[string]*cell{}, streams: map[string]*stream{}, outputs: map[string]*output{}, regexes: map[string]*regex{},
 		active: map[*rule]bool{}, split: true, argAt: 1}
 	defer func() {
 		switch e := recover().(type) {

@@ -1,7 +1,6 @@
 package awk
 
 import (
-	"regexp"
 	"strings"
 )
 
@@ -35,7 +34,7 @@ func (in *interp) splitRecord() {
 }
 
 // cut splits text by a separator: FS, or the third argument of split, which may be a literal expression.
-func (in *interp) cut(s, separator string, rx *regexp.Regexp) []string {
+func (in *interp) cut(s, separator string, rx *regex) []string {
 	in.h.Step(1 + len(s)>>4)
 	if s == "" {
 		return nil
@@ -62,7 +61,7 @@ func (in *interp) cut(s, separator string, rx *regexp.Regexp) []string {
 			rx = in.compiled(separator)
 		}
 		at := 0
-		for _, f := range findAll(rx, s) {
+		for _, f := range in.findAll(rx, s) {
 			if f[1] == f[0] {
 				continue // nothing separates nothing
 			}

@@ -2,6 +2,7 @@ package awk
 
 import (
 	"regexp"
+	"regexp/syntax"
 	"strings"
 	"unicode/utf8"
 )
@@ -9,9 +10,25 @@ import (
 // maxRegex bounds an expression; matching is linear in it.
 const maxRegex = 4 << 10
 
+// regex is a compiled expression; size is how many places of it a byte of a text may have to be held against.
+type regex struct {
+	rx   *regexp.Regexp
+	size int
+}
+
+// search counts the work of holding a text against an expression.
+func (in *interp) search(r *regex, s string) {
+	in.h.Step(1 + (1+len(s)>>3)*(1+r.size>>5))
+}
+
+func (in *interp) matchString(r *regex, s string) bool {
+	in.search(r, s)
+	return r.rx.MatchString(latin1(s))
+}
+
 // compile translates an extended regular expression of awk, in which a backslash escapes within brackets too, for Go's regexp.
 // Text is bytes, as in the locale C: each is one character.
-func compile(expr string) (*regexp.Regexp, error) {
+func compile(expr string) (*regex, error) {
 	if len(expr) > maxRegex {
 		return nil, syntaxError("a regular expression of %d bytes", len(expr))
 	}
@@ -86,7 +103,15 @@ func compile(expr string) (*regexp.Regexp, error) {
 		return nil, syntaxError("regular expression /%s/: %v", shorten(expr), err)
 	}
 	rx.Longest()
-	return rx, nil
+	tree, err := syntax.Parse(out.String(), syntax.Perl)
+	if err != nil {
+		return nil, syntaxError("regular expression /%s/: %v", shorten(expr), err)
+	}
+	program, err := syntax.Compile(tree.Simplify())
+	if err != nil {
+		return nil, syntaxError("regular expression /%s/: %v", shorten(expr), err)
+	}
+	return &regex{rx, len(program.Inst)}, nil
 }
 
 // interval returns the length of {n}, {n,} or {n,m} at the start of s, or 0.
@@ -186,10 +211,11 @@ func latin1(s string) string {
 	return out.String()
 }
 
-// find returns where rx first matches s, in bytes, or nil.
-func find(rx *regexp.Regexp, s string) []int {
+// find returns where an expression first matches s, in bytes, or nil.
+func (in *interp) find(r *regex, s string) []int {
+	in.search(r, s)
 	wide := latin1(s)
-	at := rx.FindStringIndex(wide)
+	at := r.rx.FindStringIndex(wide)
 	if at == nil || len(wide) == len(s) {
 		return at
 	}
@@ -197,9 +223,10 @@ func find(rx *regexp.Regexp, s string) []int {
 }
 
 // findAll returns all places, in bytes, that do not overlap.
-func findAll(rx *regexp.Regexp, s string) [][]int {
+func (in *interp) findAll(r *regex, s string) [][]int {
+	in.search(r, s)
 	wide := latin1(s)
-	all := rx.FindAllStringIndex(wide, -1)
+	all := r.rx.FindAllStringIndex(wide, -1)
 	if len(wide) == len(s) {
 		return all
 	}

@@ -37,8 +37,7 @@ func (in *interp) read(s *stream) (string, bool) {
 			record, used = rest[:i], i+1
 		}
 	default:
-		in.h.Step(1 + len(rest)>>8)
-		if f := find(in.compiled(rs), rest); f != nil && f[1] > f[0] {
+		if f := in.find(in.compiled(rs), rest); f != nil && f[1] > f[0] {
 			record, used = rest[:f[0]], f[1]
 		}
 	}

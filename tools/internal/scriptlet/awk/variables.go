@@ -1,7 +1,6 @@
 package awk
 
 import (
-	"regexp"
 	"strings"
 )
 
@@ -95,14 +94,14 @@ func (in *interp) bound(s string) string {
 }
 
 // regex returns an expression for ~, split and their like: a literal, or text.
-func (in *interp) regex(e expr) *regexp.Regexp {
+func (in *interp) regexOf(e expr) *regex {
 	if l, ok := e.(*regexLit); ok {
 		return l.rx
 	}
 	return in.compiled(in.text(in.eval(e)))
 }
 
-func (in *interp) compiled(source string) *regexp.Regexp {
+func (in *interp) compiled(source string) *regex {
 	if rx := in.regexes[source]; rx != nil {
 		return rx
 	}
