@@ -1,7 +1,7 @@
 """Tests of the messages of targets that cannot be analyzed."""
 
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
-load("//rules:defs.bzl", "rpm_base_image", "rpm_binary", "rpm_image", "rpm_package", "rpm_rootfs")
+load("//rules:defs.bzl", "rpm_base_image", "rpm_binary", "rpm_image", "rpm_inventory", "rpm_package", "rpm_rootfs", "rpm_update")
 load("//rules/private:rpm_image_layers.bzl", "rpm_image_layers")
 
 visibility("//rules/tests")
@@ -54,6 +54,14 @@ def failures_test_suite(name):
         "hint: choose it by select()",
         "bazel run @slimrpm_test//:lock",
     ])
+
+    rpm_inventory(name = "inventory_names", names = ["one", "two"], release = "slimrpm_test", tags = ["manual"])
+    def_test(_amd64_test, "inventory_names", [
+        "//rules/tests:inventory_names: attribute names has 2 names, attribute rootfs 0 root filesystems for 0 platforms; want a name for each",
+    ])
+
+    rpm_update(name = "update_files", tags = ["manual"], verb = "update")
+    def_test(_amd64_test, "update_files", ["//rules/tests:update_files: attributes manifest, lock and images must be set, or refuse"])
 
     rpm_package(name = "no_architecture", rpms = ["@slimrpm_test//app"], tags = ["manual"])
     def_test(_no_architecture_test, "no_architecture", ["package app is not locked for the target platform"])

@@ -4,15 +4,10 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net"
-	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
@@ -23,6 +18,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/rules-slimrpm/rules_slimrpm/tools/publish/registrytest"
 )
 
 // TestMain is also the program of an oci_push target: what FAKE_PUSHER names goes to --repository under --tag.
@@ -61,45 +58,15 @@ func fakePush(dir string, args []string) error {
 }
 
 // serve starts a registry on loopback: Debian's docker-registry or, without it, one in memory.
-func serve(t *testing.T) (address string) {
-	program, err := exec.LookPath("docker-registry")
+func serve(t *testing.T) string {
+	address, err := registrytest.Serve(t)
 	if err != nil {
 		t.Logf("%v; a registry in memory takes its place (./bazelw test //tools/publish:all has the real one)", err)
 		server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 		t.Cleanup(server.Close)
-		return strings.TrimPrefix(server.URL, "http://")
+		address = strings.TrimPrefix(server.URL, "http://")
 	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address = free.Addr().String()
-	free.Close()
-	dir := t.TempDir()
-	config := filepath.Join(dir, "config.yml")
-	text := fmt.Sprintf("version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: %s}\n", dir, address)
-	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(program, "serve", config)
-	var output strings.Builder
-	cmd.Stdout, cmd.Stderr = &output, &output
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	for range 100 {
-		if response, err := http.Get("http://" + address + "/v2/"); err == nil {
-			response.Body.Close()
-			return address
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	t.Fatalf("docker-registry does not answer at %s: %s", address, output.String())
-	return ""
+	return address
 }
 
 // writeLayout writes an OCI layout with an index of two architectures, and returns its digest.

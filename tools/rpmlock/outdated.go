@@ -122,12 +122,17 @@ func (c *command) outdatedFor(ctx context.Context, m *lockfile.Manifest, arch st
 			Repository: repos[u.Packages[newest].Repository].config.ID, Advisories: index.Between(p.Name, p.Arch, locked, available),
 			Churn: differ.IsChurn(m.ChurnNames(), p.Name),
 		}
-		if len(s.Advisories) > 0 {
-			s.Severity = s.Advisories[0].Word()
-		}
+		s.rate()
 		list = addStale(list, s)
 	}
 	return list, nil
+}
+
+// rate takes the severity of the most severe advisory.
+func (s *stale) rate() {
+	if len(s.Advisories) > 0 {
+		s.Severity = s.Advisories[0].Word()
+	}
 }
 
 // addStale joins what is the same for several architectures.
@@ -135,6 +140,10 @@ func addStale(list []stale, s stale) []stale {
 	for i := range list {
 		if o := &list[i]; o.Name == s.Name && o.Locked == s.Locked && o.Available == s.Available && o.Repository == s.Repository {
 			o.Architectures = append(o.Architectures, s.Architectures...)
+			o.Advisories = append(o.Advisories, s.Advisories...)
+			advisories.Sort(o.Advisories)
+			o.Advisories = slices.CompactFunc(o.Advisories, func(a, b advisories.Advisory) bool { return a.ID == b.ID })
+			o.rate()
 			return list
 		}
 	}

@@ -7,50 +7,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
-)
 
-// serve starts docker-registry on loopback.
-func serve(t *testing.T) string {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	listener.Close()
-	dir := t.TempDir()
-	config := filepath.Join(dir, "config.yml")
-	text := fmt.Sprintf("version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: %s}\n", dir, address)
-	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("docker-registry", "serve", config)
-	var output bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &output, &output
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	for range 100 {
-		if response, err := http.Get("http://" + address + "/v2/"); err == nil {
-			response.Body.Close()
-			return address
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	t.Fatalf("docker-registry does not answer at %s: %s", address, output.String())
-	return ""
-}
+	"github.com/rules-slimrpm/rules_slimrpm/tools/publish/registrytest"
+)
 
 type workspace struct {
 	t             *testing.T
@@ -134,12 +98,14 @@ func TestPushAndPromote(t *testing.T) {
 	if os.Getenv("PUSH") == "" {
 		t.Skip("not run by Bazel; not checked: pushing an image (bazel test //rules/e2e/publish:publish_test does)")
 	}
-	for _, program := range []string{"docker-registry", "skopeo"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("%v; not checked: pushing an image (the root of ./bazelw has it)", err)
-		}
+	address, err := registrytest.Serve(t)
+	if err == nil {
+		_, err = exec.LookPath("skopeo")
 	}
-	w := &workspace{t, t.TempDir(), serve(t) + "/slimrpm"}
+	if err != nil {
+		t.Skipf("%v; not checked: pushing an image (the root of ./bazelw has what it needs)", err)
+	}
+	w := &workspace{t, t.TempDir(), address + "/slimrpm"}
 	if err := os.MkdirAll(filepath.Join(w.dir, "variants/releases/debrpm"), 0o755); err != nil {
 		t.Fatal(err)
 	}
