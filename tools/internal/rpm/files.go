@@ -18,14 +18,14 @@ const (
 
 // File type bits of FILEMODES (inode(7)).
 const (
-	modeType    = 0o170000
-	modeSocket  = 0o140000
-	modeSymlink = 0o120000
-	modeRegular = 0o100000
-	modeBlock   = 0o060000
-	modeDir     = 0o040000
-	modeChar    = 0o020000
-	modeFIFO    = 0o010000
+	ModeType    = 0o170000
+	ModeSocket  = 0o140000
+	ModeSymlink = 0o120000
+	ModeRegular = 0o100000
+	ModeBlock   = 0o060000
+	ModeDir     = 0o040000
+	ModeChar    = 0o020000
+	ModeFIFO    = 0o010000
 )
 
 // File is one entry of the file table: what index.json says of it, and what only checks and extraction need.
@@ -140,26 +140,26 @@ func Files(h *Header) ([]File, error) {
 
 func (f *File) setType(mode uint32, size uint64, digest, link string, rdev uint16) error {
 	const maxInt63 = 1<<63 - 1
-	switch mode & modeType {
-	case modeRegular:
+	switch mode & ModeType {
+	case ModeRegular:
 		if size > maxInt63 {
 			return fmt.Errorf("size %d", size)
 		}
 		f.Type, f.SizeBytes, f.Digest = pkgindex.TypeFile, int64(size), digest
-	case modeDir:
+	case ModeDir:
 		f.Type = pkgindex.TypeDir
-	case modeSymlink:
+	case ModeSymlink:
 		if !f.Ghost() && (link == "" || len(link) >= maxPath) {
 			return fmt.Errorf("symbolic link with a target of %d bytes", len(link))
 		}
 		f.Type, f.LinkTarget = pkgindex.TypeSymlink, link
-	case modeChar:
+	case ModeChar:
 		f.Type = pkgindex.TypeChar
-	case modeBlock:
+	case ModeBlock:
 		f.Type = pkgindex.TypeBlock
-	case modeFIFO:
+	case ModeFIFO:
 		f.Type = pkgindex.TypeFIFO
-	case modeSocket:
+	case ModeSocket:
 		f.Type = pkgindex.TypeSocket
 	case 0:
 		if !f.Ghost() {

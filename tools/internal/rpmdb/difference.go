@@ -1,6 +1,9 @@
 package rpmdb
 
-import "github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
+import (
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/pkgindex"
+	"github.com/rules-slimrpm/rules_slimrpm/tools/internal/rpm"
+)
 
 // Difference is a set of ways in which a file is not what its package says. The bits are those of RPMTAG_FILEVERIFYFLAGS.
 type Difference uint32
@@ -38,22 +41,10 @@ func (d Difference) String() string {
 	return string(out)
 }
 
-// Types of files in Attributes.Mode.
-const (
-	modeType    = 0o170000
-	modeSocket  = 0o140000
-	modeSymlink = 0o120000
-	modeRegular = 0o100000
-	modeBlock   = 0o060000
-	modeDir     = 0o040000
-	modeChar    = 0o020000
-	modeFIFO    = 0o010000
-)
-
 // ModeOfType is the bits of a mode that stand for one of pkgindex's types, 0 for what is none.
 func ModeOfType(t string) uint32 {
-	return map[string]uint32{pkgindex.TypeSocket: modeSocket, pkgindex.TypeSymlink: modeSymlink, pkgindex.TypeFile: modeRegular,
-		pkgindex.TypeBlock: modeBlock, pkgindex.TypeDir: modeDir, pkgindex.TypeChar: modeChar, pkgindex.TypeFIFO: modeFIFO}[t]
+	return map[string]uint32{pkgindex.TypeSocket: rpm.ModeSocket, pkgindex.TypeSymlink: rpm.ModeSymlink, pkgindex.TypeFile: rpm.ModeRegular,
+		pkgindex.TypeBlock: rpm.ModeBlock, pkgindex.TypeDir: rpm.ModeDir, pkgindex.TypeChar: rpm.ModeChar, pkgindex.TypeFIFO: rpm.ModeFIFO}[t]
 }
 
 // Attributes are what can be compared of a file: what a package says, or what stands in a tree.
@@ -79,16 +70,16 @@ func (want *Attributes) Differs(got *Attributes, ghost bool) Difference {
 	}
 	wantMode, gotMode := want.Mode, got.Mode
 	if ghost {
-		wantMode, gotMode = wantMode&^modeType, gotMode&^modeType
+		wantMode, gotMode = wantMode&^rpm.ModeType, gotMode&^rpm.ModeType
 	}
 	add(DiffersUser, want.UID != got.UID)
 	add(DiffersGroup, want.GID != got.GID)
 	add(DiffersDevice, device(want) != device(got))
-	switch got.Mode & modeType {
-	case modeSymlink:
+	switch got.Mode & rpm.ModeType {
+	case rpm.ModeSymlink:
 		add(DiffersLink, !ghost && want.Link != got.Link)
 		return out
-	case modeRegular:
+	case rpm.ModeRegular:
 		add(DiffersSize, !ghost && want.Size != got.Size)
 		add(DiffersDigest, !ghost && want.Digest != got.Digest)
 		add(DiffersModTime, !ghost && want.ModTime != got.ModTime)
@@ -100,8 +91,8 @@ func (want *Attributes) Differs(got *Attributes, ghost bool) Difference {
 
 // device is the type and number of a device, of other files 0.
 func device(a *Attributes) uint32 {
-	switch t := a.Mode & modeType; t {
-	case modeChar, modeBlock:
+	switch t := a.Mode & rpm.ModeType; t {
+	case rpm.ModeChar, rpm.ModeBlock:
 		return t<<16 | a.Device&0xffff
 	}
 	return 0

@@ -139,7 +139,7 @@ func (f *installedFile) compare(tree Tree) (missing bool, _ Difference, _ error)
 	if err != nil {
 		return false, 0, err
 	}
-	if f.verify&DiffersDigest != 0 && !ghost && mine.Mode&modeType == modeRegular {
+	if f.verify&DiffersDigest != 0 && !ghost && mine.Mode&rpm.ModeType == rpm.ModeRegular {
 		if mine.Size != f.Size {
 			mine.Digest = "another" // and need not be read
 		} else if mine.Digest, err = f.digestOf(&mine, tree); err != nil {
@@ -153,12 +153,12 @@ func (f *installedFile) compare(tree Tree) (missing bool, _ Difference, _ error)
 // directory's owner.
 func (f *installedFile) beyond(got *Attributes, owner int, tree Tree) (Attributes, error) {
 	out := *got
-	if f.Mode&modeType == modeDir && got.Mode&modeType == modeSymlink && (got.UID == 0 || got.UID == owner) {
+	if f.Mode&rpm.ModeType == rpm.ModeDir && got.Mode&rpm.ModeType == rpm.ModeSymlink && (got.UID == 0 || got.UID == owner) {
 		target, err := tree.Follow(f.path)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return out, err
 		}
-		if err == nil && target.Mode&modeType == modeDir {
+		if err == nil && target.Mode&rpm.ModeType == rpm.ModeDir {
 			out = *target
 		}
 	}

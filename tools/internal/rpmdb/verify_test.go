@@ -246,9 +246,9 @@ func install(t *testing.T, root string, f rpmtest.File) {
 	switch {
 	case f.Link != "":
 		err = os.Symlink(f.Link, path)
-	case f.Mode&modeType == modeDir:
+	case f.Mode&rpm.ModeType == rpm.ModeDir:
 		err = os.Mkdir(path, mode)
-	case f.Mode&modeType == modeFIFO:
+	case f.Mode&rpm.ModeType == rpm.ModeFIFO:
 		err = syscall.Mkfifo(path, uint32(mode))
 	default:
 		err = overwrite(f.Data, int64(f.MTime))(path)
