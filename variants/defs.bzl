@@ -47,6 +47,9 @@ def is_locked(release):
 # Tags of the targets that follow the flag //variants:release.
 VARIANT_TAGS = [] if _RELEASES[DEFAULT_RELEASE].locked else ["manual"]
 
+# Images without a C library, where a cache of the dynamic loader has no reader.
+_WITHOUT_GLIBC = [None, "base", "nonroot"]
+
 _ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 
 # What a release may say about a variant, and what it means to say nothing.
@@ -78,7 +81,7 @@ def variant(
         files = {},
         contents = [],
         ca_trust = False,
-        ld_so_cache = False,
+        ld_so_cache = None,
         labels = {},
         env = {},
         entrypoint = None,
@@ -112,7 +115,8 @@ def variant(
       files: as in rpm_rootfs.
       contents: image_content targets: what is no package.
       ca_trust: as in rpm_rootfs.
-      ld_so_cache: as in rpm_rootfs.
+      ld_so_cache: as in rpm_rootfs. None: where the variant has packages of its own and builds on glibc, so that the cache of the base does not
+        lack their libraries.
       labels: dict of labels of the image, besides its title.
       env: dict of environment variables, besides PATH.
       entrypoint: list of strings.
@@ -145,12 +149,19 @@ def variant(
             ))
         for package in _named(data):
             if package not in _RELEASES[release].packages:
-                fail("variant %s: release %s has no package %s; add it to install in variants/releases/%s/rpms.yaml and make the lock again" % (name, release, package, release))
+                fail("variant %s: release %s has no package %s%s; add it to install in variants/releases/%s/rpms.yaml and make the lock again" % (
+                    name,
+                    release,
+                    package,
+                    _similar(package, _RELEASES[release].packages),
+                    release,
+                ))
         release_user = data.get("user") or user
         tags = [] if _RELEASES[release].locked else ["manual"]
         base_rootfs = "//variants/%s:%s_rootfs" % (base, release) if base else None
         rootfs = release + "_rootfs"
-        if data or accounts or dirs or files or contents or ca_trust or ld_so_cache or not base:
+        cache = ld_so_cache if ld_so_cache != None else bool(_named(data)) and base not in _WITHOUT_GLIBC
+        if data or accounts or dirs or files or contents or ca_trust or cache or not base:
             _rootfs(
                 name = rootfs,
                 accounts = accounts | data.get("accounts", {}),
@@ -160,7 +171,7 @@ def variant(
                 data = _RELEASE_DEFAULTS | data,
                 dirs = dirs,
                 files = files,
-                ld_so_cache = ld_so_cache,
+                ld_so_cache = cache,
                 no_shell = no_shell,
                 release = release,
             )
@@ -236,7 +247,7 @@ def variant(
     )
     native.filegroup(
         name = "golden_pages",
-        srcs = native.glob(["golden/*.txt"], allow_empty = True) + ["README.md"],
+        srcs = native.glob(["README.md", "golden/*.txt"], allow_empty = True),
         visibility = ["//variants:__pkg__"],
     )
 
@@ -357,6 +368,12 @@ def _rootfs(*, name, release, data, base, accounts, dirs, files, contents, ca_tr
         tags = ["manual"],
         visibility = ["//visibility:public"],
     )
+
+def _similar(name, packages):
+    """What to say about packages of nearly that name: one contains the other, or they have the same letters."""
+    letters = sorted(name.elems())
+    found = [package for package in packages if name in package or package in name or sorted(package.elems()) == letters]
+    return " (but %s)" % ", ".join(found[:5]) if found else ""
 
 def _named(data):
     """The names of packages in the data of a release."""

@@ -204,5 +204,5 @@ func skipped(err error) (reason string, ok bool) {
 
 func allEntries() []entry {
 	return slices.Concat(entries, extractEntries, memoryEntries, headerEntries, storageEntries, rpmdbEntries, scriptletEntries, closureEntries,
-		rootcheckEntries, resolveEntries)
+		rootcheckEntries, resolveEntries, variantEntries)
 }
