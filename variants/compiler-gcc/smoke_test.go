@@ -105,6 +105,28 @@ func TestErrors(t *testing.T) {
 	image.Match(t, script("echo '__STDC_VERSION__ __GNUC__' | cpp -P; echo 'int main(void){return 0;}' > m.c; gcc -fsanitize=undefined -S -o - m.c | grep -c main:"), "^(?s).*L [0-9]+\n1\n$")
 }
 
+// TestLibraries: threads of OpenMP, and a sanitizer that finds a mistake when the program runs.
+func TestLibraries(t *testing.T) {
+	image := smoke.Open(t)
+	image.StartsPrograms(t)
+	dir, script := folder(t)
+	const sum = `#include <stdio.h>
+int main(int argc, char **argv) {
+    int n = 0, a[4] = {0};
+#pragma omp parallel for reduction(+:n)
+    for (int i = 0; i < 10; i++) n += i;
+    printf("%d\n", n + a[argc + 2]);
+    return 0;
+}
+`
+	if err := os.WriteFile(filepath.Join(dir, "sum.c"), []byte(sum), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	image.Match(t, script("gcc -fopenmp -o sum sum.c; ./sum"), "^45\n$")
+	image.Match(t, script("gcc -fsanitize=undefined -fno-sanitize-recover -o sum sum.c; ./sum"), "^45\n$")
+	image.Fail(t, script("./sum x"), "sum.c:6:.* runtime error: index 4 out of bounds")
+}
+
 // TestCPlusPlus: the image is for C; g++ is not there, which the driver says.
 func TestCPlusPlus(t *testing.T) {
 	image := smoke.Open(t)
