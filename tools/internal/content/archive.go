@@ -29,10 +29,14 @@ const (
 	maxArchiveBytes = 16 << 30
 	maxMembers      = 1 << 20
 	maxWindow       = 512 << 20
-	maxLinkBytes    = 4096
+	// What unpacks to more than freeBytes and more than maxRatio times the size of the archive is a bomb, or a sparse file that no image
+	// needs.
+	freeBytes    = 64 << 20
+	maxRatio     = 200
+	maxLinkBytes = 4096
 )
 
-var errTooLarge = fmt.Errorf("the archive unpacks to more than %d bytes", int64(maxArchiveBytes))
+var errTooLarge = fmt.Errorf("the archive unpacks to more than %d bytes, or to more than %d times its size", int64(maxArchiveBytes), maxRatio)
 
 // member is one entry of an archive. open writes the contents of a regular file.
 type member struct {
@@ -85,6 +89,11 @@ func (b *builder) addArchive(a *Archive) error {
 }
 
 func (r *reader) read(f *os.File) error {
+	st, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	r.left = min(r.left, max(freeBytes, st.Size()*maxRatio))
 	br := bufio.NewReaderSize(f, 256<<10)
 	magic, err := br.Peek(8)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -135,6 +144,9 @@ func (r *reader) readTar(in io.Reader) error {
 		case tar.TypeXGlobalHeader:
 			continue
 		case tar.TypeReg, tar.TypeGNUSparse:
+			if h.Size > r.left {
+				return errTooLarge
+			}
 			m.typ = pkgindex.TypeFile
 			m.open = func(w io.Writer) error { return r.copy(w, tr) }
 		case tar.TypeDir:
@@ -170,7 +182,7 @@ func (r *reader) readZip(f *os.File) error {
 	}
 	for _, file := range z.File {
 		mode := file.Mode()
-		if file.UncompressedSize64 > maxArchiveBytes {
+		if file.UncompressedSize64 > uint64(r.left) {
 			return errTooLarge
 		}
 		m := &member{name: file.Name, typ: pkgindex.TypeFile, executable: mode&0o111 != 0, size: int64(file.UncompressedSize64)}

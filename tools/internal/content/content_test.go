@@ -318,6 +318,33 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestBomb: a sparse file of many gigabytes is refused by what its header says.
+func TestBomb(t *testing.T) {
+	program, err := exec.LookPath("tar")
+	if err != nil {
+		t.Skip("no tar on this machine")
+	}
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "sdk"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(filepath.Join(dir, "sdk", "sparse"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Truncate(8 << 30); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	archive, err := exec.Command(program, "--sparse", "-C", dir, "-c", "sdk").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := build(t, specOf(t, archive, nil)); err == nil || !strings.Contains(err.Error(), "more than 200 times its size") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestDamaged cuts and changes an archive everywhere: whatever the digest says, that must be an error or a tree, never a panic.
 func TestDamaged(t *testing.T) {
 	archive := makeTar(t, someTree...)
@@ -346,4 +373,34 @@ func TestSpecRefused(t *testing.T) {
 			t.Errorf("got %v, want %q", err, c.want)
 		}
 	}
+}
+
+// FuzzArchive reads any bytes as an archive: that must be an error or a tree whose paths stay in the prefix.
+func FuzzArchive(f *testing.F) {
+	var tarball bytes.Buffer
+	w := tar.NewWriter(&tarball)
+	w.WriteHeader(&tar.Header{Name: "sdk/a", Typeflag: tar.TypeReg, Size: 1, Mode: 0o755})
+	w.Write([]byte("x"))
+	w.WriteHeader(&tar.Header{Name: "sdk/l", Typeflag: tar.TypeSymlink, Linkname: "../sdk/a"})
+	w.WriteHeader(&tar.Header{Name: "sdk/h", Typeflag: tar.TypeLink, Linkname: "sdk/a"})
+	w.Close()
+	f.Add(tarball.Bytes())
+	var zipped bytes.Buffer
+	z := zip.NewWriter(&zipped)
+	if member, err := z.Create("sdk/a"); err == nil {
+		member.Write([]byte("x"))
+	}
+	z.Close()
+	f.Add(zipped.Bytes())
+	f.Fuzz(func(t *testing.T, archive []byte) {
+		_, x, err := build(t, specOf(t, archive, nil))
+		if err != nil {
+			return
+		}
+		for _, file := range x.Files {
+			if !strings.HasPrefix(file.Path, "/opt/sdk/") {
+				t.Errorf("%s is outside of the prefix", file.Path)
+			}
+		}
+	})
 }
