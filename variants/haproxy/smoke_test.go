@@ -123,6 +123,8 @@ func TestBackendLost(t *testing.T) {
 func TestConfiguration(t *testing.T) {
 	image, network := smoke.Open(t), smoke.NewNetwork(t)
 	image.Succeed(t, process(t, network, configuration, "-c"))
+	// Servers are trusted by the authorities of the image, where a configuration says so.
+	image.Succeed(t, process(t, network, configuration+"\nbackend trusted\n    server one 127.0.0.1:443 ssl verify required ca-file @system-ca\n", "-c"))
 	image.Fail(t, process(t, network, strings.Replace(configuration, "mode http", "mode carrier-pigeon", 1), "-c"), "unknown proxy mode 'carrier-pigeon'|unknown 'mode' argument|carrier-pigeon")
 }
 
