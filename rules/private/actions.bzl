@@ -21,6 +21,22 @@ def show_label(label):
     text = str(label)
     return text.removeprefix("@@") if text.startswith("@@//") else text
 
+def single_file(ctx, target, attribute):
+    """Finds the file that a target makes.
+
+    Args:
+      ctx: context of the rule.
+      target: Target.
+      attribute: string, the attribute that names the target, for messages.
+
+    Returns:
+      File.
+    """
+    files = target[DefaultInfo].files.to_list()
+    if len(files) != 1:
+        fail("%s: %s has %s, which makes %d files; it must make one" % (show_label(ctx.label), attribute, show_label(target.label), len(files)))
+    return files[0]
+
 def build_rootfs(ctx, *, arch, release, requests, candidates, base, spec, inputs, contents = [], provided = [], check = None):
     """Declares the actions that make one layer.
 

@@ -2,7 +2,7 @@
 
 load("//rules:toolchain.bzl", "TOOLCHAIN_TYPE")
 load("//rules/providers:providers.bzl", "ContentInfo")
-load(":actions.bzl", "show_label")
+load(":actions.bzl", "show_label", "single_file")
 
 visibility("//rules/...")
 
@@ -13,12 +13,12 @@ def _image_content_impl(ctx):
     spec = json.decode(ctx.attr.spec)
     inputs = []
     for target, places in ctx.attr.files.items():
-        file = _single_file(ctx, "files", target)
+        file = single_file(ctx, target, "files")
         inputs.append(file)
         spec["files"].extend([place | {"source": file.path} for place in json.decode(places)])
     spec["files"] = sorted(spec["files"], key = lambda file: file["path"])
     if ctx.attr.archive:
-        file = _single_file(ctx, "archive", ctx.attr.archive)
+        file = single_file(ctx, ctx.attr.archive, "archive")
         inputs.append(file)
         spec["archive"] |= {"digest": ctx.attr.digest, "source": file.path, "strip_prefix": ctx.attr.strip_prefix}
     spec_file = ctx.actions.declare_file(ctx.label.name + ".content_spec.json")
@@ -43,12 +43,6 @@ def _image_content_impl(ctx):
         DefaultInfo(files = depset([payload])),
         OutputGroupInfo(index = depset([index])),
     ]
-
-def _single_file(ctx, attribute, target):
-    files = target[DefaultInfo].files.to_list()
-    if len(files) != 1:
-        fail("%s: %s has %s, which makes %d files; it must make one" % (show_label(ctx.label), attribute, show_label(target.label), len(files)))
-    return files[0]
 
 _image_content = rule(
     implementation = _image_content_impl,

@@ -2,7 +2,7 @@
 
 load("//rules:toolchain.bzl", "TOOLCHAIN_TYPE")
 load("//rules/providers:providers.bzl", "ContentInfo", "RootfsInfo", "RpmClosureInfo", "RpmInfo", "RpmRequestInfo")
-load(":actions.bzl", "build_rootfs", "check_rootfs", "list_rootfs", "show_label")
+load(":actions.bzl", "build_rootfs", "check_rootfs", "list_rootfs", "show_label", "single_file")
 load(":architectures.bzl", "ARCHITECTURE_ATTRS", "target_architecture")
 load(":checks.bzl", "read_check")
 load(":policies.bzl", "POLICY_ATTRS", "read_policies")
@@ -33,7 +33,7 @@ def _rpm_rootfs_impl(ctx):
     policies, check = read_policies(ctx, read_check(show_label(ctx.label), json.decode(ctx.attr.check)))
     spec = json.decode(ctx.attr.spec) | {"policies": policies}
     spec["files"] = spec["files"] + [
-        json.decode(place) | {"source": _single_file(ctx, target, "files").path}
+        json.decode(place) | {"source": single_file(ctx, target, "files").path}
         for target, place in ctx.attr.files.items()
     ]
     if ctx.file.account_ids:
@@ -45,7 +45,7 @@ def _rpm_rootfs_impl(ctx):
         }
     if ctx.attr.scriptlets_replace:
         spec["scriptlets_replace"] = {
-            scriptlet: _single_file(ctx, target, "scriptlets_replace").path
+            scriptlet: single_file(ctx, target, "scriptlets_replace").path
             for target, scriptlets in ctx.attr.scriptlets_replace.items()
             for scriptlet in json.decode(scriptlets)
         }
@@ -99,15 +99,9 @@ def _rpm_rootfs_impl(ctx):
 def _certificates(ctx, attribute):
     out = []
     for target, name in getattr(ctx.attr, attribute).items():
-        file = _single_file(ctx, target, attribute)
+        file = single_file(ctx, target, attribute)
         out.append({"name": name or file.basename.rsplit(".", 1)[0], "source": file.path})
     return out
-
-def _single_file(ctx, target, attribute):
-    files = target[DefaultInfo].files.to_list()
-    if len(files) != 1:
-        fail("%s: %s has %s, which makes %d files; it must make one" % (show_label(ctx.label), attribute, show_label(target.label), len(files)))
-    return files[0]
 
 _rpm_rootfs = rule(
     implementation = _rpm_rootfs_impl,

@@ -19,7 +19,7 @@ func (im *image) report(out io.Writer) {
 	total, made := im.sizes()
 	holds := plural(len(im.packages), "package")
 	if n := len(im.tree.NonRPM); n > 0 {
-		holds += fmt.Sprintf(" and %s of other kinds", plural(n, "content"))
+		holds += " and " + plural(n, "other content")
 	}
 	fmt.Fprintf(out, "%s: %s, %s bytes in %s\n\n", im.where(), holds, count(total), plural(im.tree.Layers, "layer"))
 	packages := slices.Clone(im.tree.Packages)
