@@ -124,7 +124,10 @@ func TestConfiguration(t *testing.T) {
 	image, network := smoke.Open(t), smoke.NewNetwork(t)
 	image.Succeed(t, process(t, network, configuration, "-c"))
 	// Servers are trusted by the authorities of the image, where a configuration says so.
-	image.Succeed(t, process(t, network, configuration+"\nbackend trusted\n    server one 127.0.0.1:443 ssl verify required ca-file @system-ca\n", "-c"))
+	trusted := process(t, network, configuration+"\nbackend trusted\n    server one 127.0.0.1:443 ssl verify required ca-file @system-ca\n", "-c")
+	image.Succeed(t, trusted)
+	trusted.Mounts = append(trusted.Mounts, imagerun.Tmpfs("/usr/lib/ssl"))
+	image.Fail(t, trusted, "unable to load @system-ca")
 	image.Fail(t, process(t, network, strings.Replace(configuration, "mode http", "mode carrier-pigeon", 1), "-c"), "unknown proxy mode 'carrier-pigeon'|unknown 'mode' argument|carrier-pigeon")
 }
 
