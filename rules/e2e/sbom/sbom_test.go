@@ -81,8 +81,9 @@ func TestList(t *testing.T) {
 
 // TestBillOfMaterials lets the library of the CycloneDX project read it, and compares packages with the lock.
 func TestBillOfMaterials(t *testing.T) {
+	files := outputs(t)
 	lock := readLock(t)
-	for _, file := range outputs(t) {
+	for _, file := range files {
 		arch, ok := strings.CutSuffix(filepath.Base(file), ".cdx.json")
 		if !ok {
 			continue
