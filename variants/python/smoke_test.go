@@ -1,4 +1,4 @@
-// Package python_test lets Python say what works in the image.
+// Package python_test lets Python say what works in the images python and python-3.11.
 package python_test
 
 import (
@@ -9,6 +9,9 @@ import (
 	"github.com/rules-slimrpm/rules_slimrpm/tools/imagetest/imagerun"
 	"github.com/rules-slimrpm/rules_slimrpm/tools/imagetest/smoke"
 )
+
+// probe is the program that looks at everything; python-3.11 is tested with this file too, from its own folder.
+const probe = "../python/probe.py"
 
 // machines is what the kernel calls an architecture.
 var machines = map[string]string{"amd64": "x86_64", "arm64": "aarch64"}
@@ -21,7 +24,7 @@ func TestLibrary(t *testing.T) {
 		out := image.Output(t, imagerun.Process{
 			Args: []string{"/usr/bin/python3", "-I", "/probe.py"}, User: user, ReadOnly: true, Timeout: 3 * time.Minute,
 			Mounts: []imagerun.Mount{
-				imagerun.Bind(smoke.File(t, "probe.py"), "/probe.py"),
+				imagerun.Bind(smoke.File(t, probe), "/probe.py"),
 				imagerun.Bind(certificate, "/etc/server/server.pem"),
 				imagerun.Bind(key, "/etc/server/server.key"),
 				imagerun.Bind(smoke.WriteFile(t, "ca.pem", string(smoke.CA)), "/etc/server/ca.pem"),
@@ -52,7 +55,7 @@ func TestBroken(t *testing.T) {
 	} {
 		image.Fail(t, imagerun.Process{
 			Args: []string{"/usr/bin/python3", "-I", "/probe.py"}, Timeout: 3 * time.Minute,
-			Mounts: []imagerun.Mount{imagerun.Bind(smoke.File(t, "probe.py"), "/probe.py"), imagerun.Tmpfs(hidden)},
+			Mounts: []imagerun.Mount{imagerun.Bind(smoke.File(t, probe), "/probe.py"), imagerun.Tmpfs(hidden)},
 		}, want)
 	}
 }
